@@ -1,0 +1,1 @@
+"""The AsrService operator: observe the cluster, decide with pure functions, apply."""

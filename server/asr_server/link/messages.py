@@ -1,0 +1,113 @@
+"""The messages between the front and the engine process.
+
+Audio never travels in a message: it lies in the shared arena (`asr_server.link.arena`) and messages
+carry its place. Times are `time.monotonic()` seconds, which Linux keeps equal across processes.
+"""
+
+from typing import Literal
+
+import msgspec
+
+ItemClass = Literal["final", "partial", "file"]
+Stage = Literal["vad", "asr", "punc"]
+ReleaseReason = Literal["size", "audio", "slack", "idle"]
+
+
+class Message(msgspec.Struct, frozen=True, tag=True):
+    """A message of the link; the class name is the tag on the wire (MessagePack)."""
+
+
+class BatchLimits(msgspec.Struct, frozen=True):
+    """What bounds one batch: items, padded audio seconds, and the wait of an idle engine."""
+
+    batch_size: int
+    batch_audio_s: float
+    max_wait_ms: float
+
+
+class Recognize(Message, frozen=True):
+    """Recognise the mono 16 kHz int16 samples at `offset` (in samples) of the arena."""
+
+    item_id: int
+    item_class: ItemClass
+    offset: int
+    samples: int
+    received_at: float
+    deadline: float
+
+
+class Cancel(Message, frozen=True):
+    """Drop an item that nobody waits for any more; one that is already running is answered."""
+
+    item_id: int
+
+
+class Configure(Message, frozen=True):
+    """Use these limits from the next batch on."""
+
+    limits: BatchLimits
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """A stretch of recognised speech: milliseconds from the start of the item, and its tokens."""
+
+    start_ms: int
+    end_ms: int
+    tokens: tuple[str, ...]
+
+
+class Loaded(Message, frozen=True):
+    """Models are loaded and warmed up; the engine takes work from now on."""
+
+    model: str
+    device: str
+    dtype: str
+    load_s: float
+
+
+class LoadFailed(Message, frozen=True):
+    """Models cannot be loaded; the engine ends after this message. `reason` says what to do."""
+
+    reason: str
+
+
+class Recognized(Message, frozen=True):
+    """The whole answer to one item; text is punctuated where the model has punctuation."""
+
+    item_id: int
+    text: str
+    segments: tuple[Segment, ...]
+
+
+class Failed(Message, frozen=True):
+    """One item could not be recognised; others are not concerned."""
+
+    item_id: int
+    reason: str
+
+
+class BatchRan(Message, frozen=True):
+    """One batch was run; the front turns this into metrics.
+
+    `audio_s` is what was asked for, `padded_s` what was computed; `waits` has one queue wait in
+    seconds per item, in the order of `classes`.
+    """
+
+    stage: Stage
+    size: int
+    audio_s: float
+    padded_s: float
+    busy_s: float
+    reason: ReleaseReason
+    classes: tuple[ItemClass, ...]
+    waits: tuple[float, ...]
+
+
+class OutOfMemory(Message, frozen=True):
+    """The device ran out of memory once; the batch was split and tried again."""
+
+    stage: Stage
+
+
+ToEngine = Recognize | Cancel | Configure
+ToFront = Loaded | LoadFailed | Recognized | Failed | BatchRan | OutOfMemory
