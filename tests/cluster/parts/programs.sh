@@ -1,0 +1,58 @@
+# The programs: Debian packages where Debian has them, Go modules pinned by go.sum for the rest.
+
+packages=(containerd runc containernetworking-plugins buildah mmdebstrap iptables iproute2 conntrack openssl procps curl)
+commands=(containerd runc buildah mmdebstrap iptables ip conntrack openssl sysctl curl nsenter flock)
+modules=(etcd kube coredns registry prometheus helm)
+
+build() {
+  have_packages || step "install Debian packages (${packages[*]})" install_packages
+  local module
+  for module in "${modules[@]}"; do build_module "$module"; done
+  build_base
+}
+
+have_packages() { command -v "${commands[@]}" >/dev/null && [ -x /usr/lib/cni/bridge ]; }
+
+install_packages() {
+  command -v apt-get || { echo "These are missing and apt-get is not here to install them: ${packages[*]}"; return 1; }
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${packages[@]}"
+}
+
+build_module() { # module; its stamp is the digest of what it was built from
+  local digest
+  digest=$(cat "$here/modules/$1/go.mod" "$here/modules/$1/go.sum" | sha256sum)
+  [ "$(cat "$bin/.$1" 2>/dev/null)" = "$digest" ] && return
+  command -v go >/dev/null || fail "Go 1.21 or newer is needed to build the cluster's programs: https://go.dev/dl"
+  step "build $1 with Go (about $(build_minutes "$1") on 2 cores)" go_build "$1"
+  echo "$digest" >"$bin/.$1"
+}
+
+build_minutes() {
+  case $1 in kube | prometheus) echo "4 minutes" ;; coredns | registry) echo "90 seconds" ;; *) echo "1 minute" ;; esac
+}
+
+go_build() { # module; "tool" stands for all programs that its go.mod names
+  local flags="-s -w" version
+  version=$(awk '$1 == "k8s.io/kubernetes" && $2 ~ /^v1/ {print $2}' "$here/modules/$1/go.mod")
+  if [ -n "$version" ]; then
+    local package=k8s.io/component-base/version parts
+    IFS=. read -ra parts <<<"${version#v}"
+    flags+=" -X $package.gitVersion=$version -X $package.gitMajor=${parts[0]} -X $package.gitMinor=${parts[1]}"
+  fi
+  mkdir -p "$bin"
+  cd "$here/modules/$1"
+  go build -trimpath -ldflags "$flags" -o "$bin/" tool
+  [ ! -e "$bin/server" ] || mv "$bin/server" "$bin/etcd"
+}
+
+print_tool() { # name; needs no root, only Go
+  case $1 in
+    helm) build_module helm ;;
+    kubectl) build_module kube ;;
+    promtool) build_module prometheus ;;
+    *) fail "no such tool: $1 (helm, kubectl, promtool)" ;;
+  esac
+  echo "$bin/$1"
+}
