@@ -26,7 +26,10 @@ class BatchLimits(msgspec.Struct, frozen=True):
 
 
 class Recognize(Message, frozen=True):
-    """Recognise the mono 16 kHz int16 samples at `offset` (in samples) of the arena."""
+    """Recognise the mono 16 kHz int16 samples at `offset` (in samples) of the arena.
+
+    `item_id` is never used twice, except to ask a restarted engine for the same item again.
+    """
 
     item_id: int
     item_class: ItemClass
@@ -37,7 +40,10 @@ class Recognize(Message, frozen=True):
 
 
 class Cancel(Message, frozen=True):
-    """Drop an item that nobody waits for any more; one that is already running is answered."""
+    """Drop an item that nobody waits for any more; one that is already running may be answered.
+
+    Its audio may be released at once: what the engine still computes from it is thrown away.
+    """
 
     item_id: int
 
@@ -104,9 +110,13 @@ class BatchRan(Message, frozen=True):
 
 
 class OutOfMemory(Message, frozen=True):
-    """The device ran out of memory once; the batch was split and tried again."""
+    """The device ran out of memory once; the batch was split and tried again.
+
+    Until the next `Configure`, batches of this stage stay under `audio_limit_s` padded seconds.
+    """
 
     stage: Stage
+    audio_limit_s: float
 
 
 ToEngine = Recognize | Cancel | Configure

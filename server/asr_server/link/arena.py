@@ -1,0 +1,81 @@
+"""PCM that both processes see: a sparse memory file, written by the front, read by the engine.
+
+The front creates it, hands its file descriptor down, and alone decides what lies where. Offsets and
+lengths are in samples (mono int16). Nothing here knows of messages.
+"""
+
+import mmap
+import os
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr_server.link import free_list
+
+SAMPLE_BYTES = 2
+PAGE_SAMPLES = mmap.PAGESIZE // SAMPLE_BYTES
+
+
+class Arena:
+    """The front's side: room for utterances is taken, filled and given back.
+
+    Extents are whole pages, so that a released one goes back to the system at once and the file
+    occupies no more memory than the audio that is waiting.
+    """
+
+    def __init__(self, fd: int, samples: int) -> None:
+        self.fd = fd
+        self.samples = samples
+        self._map = mmap.mmap(fd, samples * SAMPLE_BYTES)
+        self._pages = free_list.FreeList(samples // PAGE_SAMPLES)
+
+    @classmethod
+    def create(cls, samples: int) -> Self:
+        """Create an arena of at least `samples`; memory is taken only as audio is written."""
+        samples = _whole_pages(samples) * PAGE_SAMPLES
+        fd = os.memfd_create("asr-audio", os.MFD_CLOEXEC)
+        try:
+            os.ftruncate(fd, samples * SAMPLE_BYTES)
+            return cls(fd, samples)
+        except BaseException:
+            os.close(fd)
+            raise
+
+    @property
+    def free_samples(self) -> int:
+        """The samples that can still be allocated, in however many pieces."""
+        return self._pages.free * PAGE_SAMPLES
+
+    def allocate(self, samples: int) -> int | None:
+        """Return the offset of room for `samples`, or None when no stretch is that long."""
+        page = self._pages.take(_whole_pages(samples))
+        return None if page is None else page * PAGE_SAMPLES
+
+    def write(self, offset: int, audio: NDArray[np.int16]) -> None:
+        """Copy int16 samples to `offset`, which `allocate` returned for at least that many."""
+        start = offset * SAMPLE_BYTES
+        self._map[start : start + audio.nbytes] = np.ascontiguousarray(audio).data.cast("B")
+
+    def release(self, offset: int) -> None:
+        """Give back the room at `offset`, its memory included. KeyError if it is not allocated."""
+        page, rest = divmod(offset, PAGE_SAMPLES)
+        if rest:
+            raise KeyError(offset)
+        pages = self._pages.give_back(page)
+        self._map.madvise(mmap.MADV_REMOVE, page * mmap.PAGESIZE, pages * mmap.PAGESIZE)
+
+    def close(self) -> None:
+        """Unmap and close the file; the engine's mapping of it stays valid."""
+        self._map.close()
+        os.close(self.fd)
+
+
+def attach(fd: int, samples: int) -> NDArray[np.int16]:
+    """Map the arena behind an inherited descriptor: a read-only view of all its samples."""
+    mapped = mmap.mmap(fd, samples * SAMPLE_BYTES, prot=mmap.PROT_READ)
+    return np.frombuffer(mapped, dtype=np.int16)
+
+
+def _whole_pages(samples: int) -> int:
+    return max(1, -(-samples // PAGE_SAMPLES))
