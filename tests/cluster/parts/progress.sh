@@ -42,11 +42,15 @@ start() { # name command...: run it inside the namespace, in the background, wit
   echo $! >"$run/pid/$service"
 }
 
+runs() { grep -q '^State:.[^ZX]' "/proc/$(cat "$run/pid/$1")/status" 2>/dev/null; } # dead ones may wait for init
+
+ended() { ! runs "$1"; }
+
 stop() { # name: containerd and the registry may finish what they write; the others keep nothing
   local pid signal=KILL
   pid=$(cat "$run/pid/$1" 2>/dev/null) || return 0
   case $1 in containerd | registry) signal=TERM ;; esac
   kill -"$signal" -- "-$pid" 2>/dev/null || true
-  until_true 10 eval "! kill -0 $pid" || kill -KILL -- "-$pid"
+  until_true 10 ended "$1" || kill -KILL -- "-$pid"
   rm -f "$run/pid/$1"
 }
