@@ -1,0 +1,102 @@
+"""Every name that is shared with users or with the cluster, spelled once.
+
+Condition reasons are part of the interface: programs match on them.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+GROUP: Final = "asr-operator.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+KIND: Final = "AsrService"
+PLURAL: Final = "asrservices"
+
+FIELD_MANAGER: Final = "asr-operator"
+PAUSE_ANNOTATION: Final = f"{GROUP}/pause"
+
+NAME_LABEL: Final = "app.kubernetes.io/name"
+INSTANCE_LABEL: Final = "app.kubernetes.io/instance"
+COMPONENT_LABEL: Final = "app.kubernetes.io/component"
+MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
+SERVER_APP: Final = "asr-server"
+
+
+class ConditionType(StrEnum):
+    """What a condition is about."""
+
+    READY = "Ready"
+    SPEC_VALID = "SpecValid"
+    PROGRESSING = "Progressing"
+    MODEL_READY = "ModelReady"
+    CAPACITY_AVAILABLE = "CapacityAvailable"
+
+
+class Reason(StrEnum):
+    """Why a condition is as it is."""
+
+    # Ready
+    SERVING = "Serving"
+    SERVING_PREVIOUS_VERSION = "ServingPreviousVersion"
+    STARTING = "Starting"
+    TOO_FEW_REPLICAS = "TooFewReplicas"
+    SCALED_TO_ZERO = "ScaledToZero"
+
+    # SpecValid
+    VALID = "Valid"
+    INVALID_FIELD = "InvalidField"
+    IMAGE_NOT_ALLOWED = "ImageNotAllowed"
+    REFUSED_BY_KUBERNETES = "RefusedByKubernetes"
+
+    # Progressing
+    ROLLING_OUT = "RollingOut"
+    ROLLOUT_COMPLETE = "RolloutComplete"
+    PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
+    PAUSED = "Paused"
+    SPEC_INVALID = "SpecInvalid"
+    NAME_TAKEN = "NameTaken"
+    CHANGE_REFUSED = "ChangeRefused"
+
+    # ModelReady
+    LOADED = "Loaded"
+    LOADING = "Loading"
+    NO_SERVER = "NoServer"
+    MODEL_FAILED = "ModelFailed"
+    SETTINGS_REFUSED = "SettingsRefused"
+    OUT_OF_MEMORY = "OutOfMemory"
+    SERVER_CRASHED = "ServerCrashed"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    CONTAINER_CONFIG_FAILED = "ContainerConfigFailed"
+    CLAIM_MISSING = "ClaimMissing"
+    CLAIM_NOT_BOUND = "ClaimNotBound"
+
+    # CapacityAvailable
+    SCHEDULED = "Scheduled"
+    INSUFFICIENT_GPU = "InsufficientGpu"
+    UNSCHEDULABLE = "Unschedulable"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    POD_REFUSED = "PodRefused"
+
+
+def render_selector(service: str) -> dict[str, str]:
+    """Return the labels that select the server pods of a service; a Deployment's never change."""
+    return {NAME_LABEL: SERVER_APP, INSTANCE_LABEL: service}
+
+
+def render_labels(service: str) -> dict[str, str]:
+    """Return the labels of every child and server pod of a service."""
+    return {
+        **render_selector(service),
+        COMPONENT_LABEL: "server",
+        MANAGED_BY_LABEL: FIELD_MANAGER,
+    }
+
+
+def render_selector_text(labels: dict[str, str]) -> str:
+    """Return a label selector as text, in a stable order."""
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+
+
+def config_map_name(service: str) -> str:
+    """Return the name of the ConfigMap that holds a service's live configuration."""
+    return f"{service}-live"

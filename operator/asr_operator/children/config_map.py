@@ -1,0 +1,56 @@
+"""The ConfigMap with the live configuration: what running servers take over without a restart.
+
+Its `generation` counts changes of its content, so that what a server reports can be compared with
+what it was told.
+"""
+
+import json
+from typing import Any
+
+from asr_operator.api import names
+from asr_operator.api.spec import AsrServiceSpec, Identity
+from asr_operator.children import metadata
+from asr_operator.state.plan import Manifest
+
+LIVE_CONFIG_FILE = "config.json"
+
+
+def build_config_map(owner: Identity, spec: AsrServiceSpec, observed: str | None) -> Manifest:
+    """Return the ConfigMap; `observed` is the live configuration that is in the cluster now."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata.build_metadata(owner, names.config_map_name(owner.name)),
+        "data": {LIVE_CONFIG_FILE: render_live_config(spec, observed)},
+    }
+
+
+def render_live_config(spec: AsrServiceSpec, observed: str | None) -> str:
+    """Return the live configuration as JSON, numbered one above `observed` when it differs.
+
+    Numbering starts at 1 when there is nothing readable to go on from.
+    """
+    content = {
+        "batch_size": spec.batching.size,
+        "batch_audio_s": spec.batching.audio_s,
+        "max_wait_ms": spec.batching.max_wait_ms,
+        "max_sessions": spec.runtime.max_sessions,
+    }
+    previous = _read_object(observed)
+    generation = _read_generation(previous)
+    if previous != {"generation": generation, **content}:
+        generation += 1
+    return json.dumps({"generation": generation, **content}, indent=2) + "\n"
+
+
+def _read_object(text: str | None) -> dict[str, Any]:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _read_generation(config: dict[str, Any]) -> int:
+    generation = config.get("generation")
+    return generation if type(generation) is int and generation > 0 else 0
