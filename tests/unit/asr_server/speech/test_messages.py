@@ -1,0 +1,173 @@
+"""FunASR's messages, as every stock client writes them."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asr_server.speech import messages
+from asr_server.speech.audio import Container
+from asr_server.speech.hotwords import Hotword
+from asr_server.speech.messages import Control, Malformed, Options
+
+
+def parse(text, options=None):
+    if not isinstance(text, str):
+        text = json.dumps(text)
+    return messages.parse_control(text, options or Options())
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, {}),
+        ({"mode": "offline"}, {}),
+        ({"mode": "office"}, {}),
+        ({"mode": ""}, {}),
+        ({"mode": "2pass"}, {"mode": "2pass"}),
+        ({"wav_name": "a.wav"}, {"name": "a.wav"}),
+        ({"wav_name": 7}, {"name": "7"}),
+        ({"wav_format": "PCM"}, {}),
+        ({"wav_format": "wav"}, {"format": "wav"}),
+        ({"audio_fs": 8000}, {"sample_rate_hz": 8000}),
+        ({"audio_fs": "8000"}, {"sample_rate_hz": 8000}),
+        ({"audio_fs": 8000.0}, {"sample_rate_hz": 8000}),
+        ({"audio_fs": None, "wav_name": None, "hotwords": None}, {}),
+        ({"hotwords": "a,b"}, {"hotwords": (Hotword("a"), Hotword("b"))}),
+        ({"hotwords": '{"a": 3}'}, {"hotwords": (Hotword("a", 3),)}),
+        ({"hotwords": ""}, {}),
+        ({"chunk_size": [5, 10, 5], "chunk_interval": 10}, {}),
+        ({"chunk_size": "5,10,5"}, {}),
+        ({"chunk_size": {"any": "thing"}, "itn": "x", "svs_lang": 1, "unknown": []}, {}),
+    ],
+)
+def test_fields_become_options(fields, expected):
+    assert parse(fields) == Control(Options(**expected))
+
+
+@pytest.mark.parametrize(
+    ("fields", "ends", "acknowledge"),
+    [
+        ({"is_speaking": True}, False, False),
+        ({"is_speaking": False}, True, False),
+        ({"is_speaking": "false"}, True, False),
+        ({"is_speaking": 0}, True, False),
+        ({"is_finished": True}, True, False),
+        ({"is_finished": False}, False, False),
+        ({"is_speaking": False, "is_end": True}, True, True),
+        ({"is_end": True}, False, False),
+    ],
+)
+def test_an_input_ends_in_each_of_the_known_ways(fields, ends, acknowledge):
+    assert parse(fields) == Control(Options(), ends, acknowledge)
+
+
+def test_options_stay_until_the_client_says_otherwise():
+    first = parse({"wav_name": "a", "audio_fs": 8000, "hotwords": "x"})
+    second = parse({"wav_name": "b", "is_speaking": True}, first.options)
+    assert second.options == Options(name="b", sample_rate_hz=8000, hotwords=(Hotword("x"),))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "must be JSON"),
+        ("hello", "must be JSON"),
+        ('{"mode": "offline"', "must be JSON"),
+        ('{"audio_fs": NaN}', "must be JSON"),
+        ("[" * 100_000, "must be JSON"),
+        ("[1]", "must be a JSON object"),
+        ('"offline"', "must be a JSON object"),
+        ("null", "must be a JSON object"),
+        ('{"a":"' + "x" * messages.MAX_CONTROL_CHARS + '"}', "characters"),
+    ],
+)
+def test_what_is_no_json_object_is_malformed_and_says_why(text, reason):
+    found = parse(text)
+    assert isinstance(found, Malformed)
+    assert reason in found.reason
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"mode": 5}, "mode: must be text"),
+        ({"wav_name": ["a"]}, "wav_name: must be text"),
+        ({"wav_format": 1}, "wav_format: must be text"),
+        ({"audio_fs": "fast"}, "audio_fs: must be a whole number from 4000 to 384000"),
+        ({"audio_fs": 0}, "audio_fs: must be"),
+        ({"audio_fs": -16000}, "audio_fs: must be"),
+        ({"audio_fs": 8000.5}, "audio_fs: must be"),
+        ({"audio_fs": True}, "audio_fs: must be"),
+        ({"audio_fs": [16000]}, "audio_fs: must be"),
+        ({"audio_fs": "nan"}, "audio_fs: must be"),
+        ({"audio_fs": 10**400}, "audio_fs: "),
+        ({"is_speaking": "maybe"}, "is_speaking: must be true or false"),
+        ({"is_end": []}, "is_end: must be true or false"),
+        ({"hotwords": 5}, "hotwords must be"),
+        ({"mode": 5, "audio_fs": 1}, "mode: must be text; audio_fs: must be"),
+    ],
+)
+def test_a_field_of_the_wrong_type_is_named(fields, reason):
+    found = parse(fields)
+    assert reason in found.problem
+    assert found.options == Options()
+
+
+@pytest.mark.parametrize(
+    ("options", "problem", "container"),
+    [
+        (Options(), None, Container.PCM),
+        (Options(format=""), None, Container.PCM),
+        (Options(format="wav"), None, Container.WAV),
+        (Options(format="others"), None, Container.WAV),
+        (Options(format="mp3"), "wav_format 'mp3': only 16-bit pcm and wav", Container.WAV),
+        (Options(mode="2pass"), "mode '2pass': only offline is served", Container.PCM),
+        (Options(mode="online"), "mode 'online': only offline is served", Container.PCM),
+    ],
+)
+def test_options_say_what_is_not_served(options, problem, container):
+    assert options.container is container
+    assert (options.problem is None) == (problem is None)
+    assert problem is None or options.problem.startswith(problem)
+
+
+def test_every_message_carries_mode_text_is_final_and_name():
+    final = json.loads(messages.render_final("a", "你好。"))
+    failed = json.loads(messages.render_final("a", "", "why"))
+    error = json.loads(messages.render_error("a", "why"))
+    done = json.loads(messages.render_acknowledgement("a", 1000, 1000))
+    bad = json.loads(messages.render_acknowledgement("a", 1000, 0, "why"))
+    usual = {"mode": "offline", "wav_name": "a", "text": ""}
+    assert final == usual | {"text": "你好。", "is_final": True}
+    assert failed == usual | {"is_final": True, "error": "why"}
+    assert error == usual | {"is_final": False, "error": "why"}
+    end = usual | {"is_end": True, "received_ms": 1000}
+    assert done == end | {"is_final": True, "processed_ms": 1000}
+    assert bad == end | {"is_final": False, "processed_ms": 0, "error": "why"}
+
+
+@given(st.text(max_size=200))
+def test_no_text_crashes_the_parser(text):
+    found = parse(text)
+    assert isinstance(found, Malformed | Control)
+
+
+KNOWN = st.sampled_from(
+    ["mode", "wav_name", "wav_format", "audio_fs", "is_speaking", "is_finished", "is_end",
+     "hotwords", "chunk_size"]
+)  # fmt: skip
+VALUE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(KNOWN, VALUE))
+def test_no_value_of_a_known_field_crashes_the_parser_or_spoils_a_reply(fields):
+    found = parse(fields)
+    if isinstance(found, Control):
+        reply = json.loads(messages.render_error(found.options.name, found.problem or ""))
+        assert reply["wav_name"] == found.options.name

@@ -1,0 +1,253 @@
+"""The rules on top of speech/session.py, one by one, and as properties of any conversation."""
+
+import contextlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asr_server.speech.effects import Disconnect, Failure, Reply, SessionLimits, Submit, Transcript
+from asr_server.speech.session import Session
+
+SECOND = b"\x01\x00" * 16000
+LIMITS = SessionLimits(utterance_s=10.0, queued_s=15.0, replies=8)
+END = {"is_speaking": False}
+ACK = {"is_speaking": False, "is_end": True}
+
+
+class Client:
+    """Talks to a session and keeps what comes out; answers from the engine come when told."""
+
+    def __init__(self, limits=LIMITS):
+        self.session = Session(limits)
+        self.replies, self.submits, self.answered, self.disconnects = [], [], [], []
+
+    def send(self, *parts, now=0.0):
+        for part in parts:
+            if isinstance(part, bytes):
+                self._take(self.session.receive_audio(part))
+            else:
+                text = part if isinstance(part, str) else json.dumps(part)
+                self._take(self.session.receive_text(text, now))
+        return self
+
+    def resolve(self, number, result=None):
+        self._take(self.session.resolve(number, result or Transcript(f"text {number}")))
+        return self
+
+    def _take(self, effects):
+        for effect in effects:
+            match effect:
+                case Reply(message, answered):
+                    self.replies.append(json.loads(message))
+                    self.answered += [answered] if answered else []
+                case Submit():
+                    self.submits.append(effect)
+                case Disconnect(reason):
+                    self.disconnects.append(reason)
+
+    @property
+    def texts(self):
+        return [reply["text"] for reply in self.replies if reply["is_final"]]
+
+
+def test_one_input_gets_one_final_with_the_text_and_its_name():
+    client = Client().send({"wav_name": "a"}, SECOND, END, now=7.0).resolve(1)
+    expected = {"mode": "offline", "text": "text 1", "wav_name": "a", "is_final": True}
+    assert client.replies == [expected]
+    assert client.answered[0].ended_at == 7.0
+    assert (client.answered[0].outcome, client.answered[0].audio_s) == ("ok", 1.0)
+
+
+def test_audio_before_any_text_message_is_taken_as_16_khz_pcm():
+    client = Client().send(SECOND, END)
+    assert len(client.submits[0].samples) == 16000
+
+
+def test_is_finished_ends_an_input_too():
+    assert Client().send(SECOND, {"is_finished": True}).submits
+
+
+def test_the_final_waits_for_the_engine():
+    client = Client().send(SECOND, END)
+    assert (client.replies, client.session.pending) == ([], 1)
+    assert client.resolve(1).session.pending == 0
+
+
+def test_many_inputs_share_a_connection_and_nothing_leaks_between_them():
+    client = Client().send({"wav_name": "a"}, SECOND, b"\x01", END, {"wav_name": "b"}, SECOND, END)
+    assert [len(submit.samples) for submit in client.submits] == [16000, 16000]
+    client.resolve(1).resolve(2)
+    assert [reply["wav_name"] for reply in client.replies] == ["a", "b"]
+
+
+def test_finals_leave_in_input_order_when_the_engine_answers_out_of_order():
+    client = Client().send(SECOND, END, SECOND, END, END, SECOND, END)
+    assert client.resolve(3).resolve(2).replies == []
+    assert client.resolve(1).texts == ["text 1", "text 2", "", "text 3"]
+
+
+def test_an_acknowledgement_comes_only_when_asked_and_after_the_final():
+    client = Client().send(SECOND, END, SECOND, ACK).resolve(1).resolve(2)
+    assert ["is_end" in reply for reply in client.replies] == [False, False, True]
+    assert client.replies[2] == {
+        "mode": "offline", "text": "", "wav_name": "wav-default-id", "is_final": True,
+        "is_end": True, "received_ms": 1000, "processed_ms": 1000,
+    }  # fmt: skip
+
+
+def test_an_acknowledgement_of_a_failed_input_is_not_final_and_says_why():
+    client = Client().send(SECOND, ACK).resolve(1, Failure("poison"))
+    final, done = client.replies
+    assert (final["is_final"], final["text"], final["error"]) == (True, "", "poison")
+    assert (done["is_final"], done["error"]) == (False, "poison")
+    assert (done["received_ms"], done["processed_ms"]) == (1000, 0)
+    assert client.answered[0].outcome == "failed"
+
+
+@pytest.mark.parametrize(
+    "parts", [[END], [{}, END], [b"", END], [{}, b"", b"", END], [b"\x01", END]]
+)
+def test_an_empty_input_gets_an_empty_final_at_once(parts):
+    client = Client().send(*parts)
+    assert (client.texts, client.submits) == ([""], [])
+
+
+def test_hotwords_persist_until_changed():
+    client = Client().send({"hotwords": "a b"}, SECOND, END, {}, SECOND, END)
+    client.send({"hotwords": ""}, SECOND, END)
+    words = [[found.word for found in submit.hotwords] for submit in client.submits]
+    assert words == [["a", "b"], ["a", "b"], []]
+
+
+def test_the_sample_rate_persists_and_is_honoured():
+    client = Client().send({"audio_fs": 8000}, SECOND, END, SECOND, END)
+    assert [len(submit.samples) for submit in client.submits] == [32000, 32000]
+
+
+@pytest.mark.parametrize(
+    ("start", "audio", "reason"),
+    [
+        ({"mode": "2pass"}, SECOND, "only offline is served"),
+        ({"mode": "online"}, SECOND, "only offline is served"),
+        ({"wav_format": "mp3"}, b"ID3", "only 16-bit pcm and wav are accepted"),
+        ({"wav_format": "others"}, b"OggS", "16-bit pcm and wav are accepted"),
+        ({"audio_fs": "x"}, SECOND, "audio_fs: must be"),
+        ({}, SECOND * 11, "may last 10 s"),
+    ],
+)
+def test_what_is_not_served_is_refused_at_once_and_the_connection_lives(start, audio, reason):
+    client = Client().send(start, audio, audio)
+    assert [reply["is_final"] for reply in client.replies] == [False]
+    assert reason in client.replies[0]["error"]
+    client.send(END)
+    assert reason in client.replies[1]["error"]
+    assert client.texts == [""]
+    assert client.answered[0].outcome == "refused"
+    client.send({"mode": "offline", "wav_format": "pcm", "audio_fs": 16000}, SECOND, END)
+    assert client.resolve(1).texts == ["", "text 1"]
+
+
+def test_a_refused_input_holds_no_audio():
+    client = Client().send(SECOND * 5)
+    assert client.session.held_samples == 80000
+    client.send({"mode": "2pass"}, SECOND * 5)
+    assert client.session.held_samples == 0
+
+
+def test_unserved_options_refuse_every_input_until_they_change():
+    client = Client().send({"mode": "2pass"}, END, SECOND, END)
+    assert ["error" in reply for reply in client.replies] == [True] * 4
+    assert client.texts == ["", ""]
+
+
+def test_a_broken_wav_header_is_refused_when_the_input_ends():
+    client = Client().send(b"RIFF\x00\x00\x00\x00WAVEfmt ", END)
+    assert "WAV header" in client.replies[0]["error"]
+    assert client.texts == [""]
+
+
+@pytest.mark.parametrize("bad", ["", "{", "[]", "7", "not json"])
+def test_a_bad_text_message_gets_an_error_and_changes_nothing(bad):
+    client = Client().send({"wav_name": "a"}, SECOND, bad, SECOND, END)
+    assert [reply["is_final"] for reply in client.replies] == [False]
+    assert client.replies[0]["wav_name"] == "a"
+    assert len(client.submits[0].samples) == 32000
+
+
+def test_an_error_waits_for_the_finals_before_it():
+    client = Client().send(SECOND, END, "bad")
+    assert client.replies == []
+    client.resolve(1)
+    assert [reply["is_final"] for reply in client.replies] == [True, False]
+
+
+def test_unanswered_audio_is_bounded_per_session():
+    client = Client().send(SECOND * 9, END, SECOND * 7, END)
+    assert len(client.submits) == 1
+    client.resolve(1)
+    assert "15 s of unanswered audio" in client.replies[1]["error"]
+    assert client.send(SECOND * 9, END).resolve(2).texts == ["text 1", "", "text 2"]
+
+
+def test_a_client_that_piles_up_replies_is_disconnected():
+    client = Client().send(SECOND, END, *["bad"] * 7)
+    assert client.disconnects == []
+    assert client.send("bad").disconnects == ["more than 8 replies are waiting"]
+
+
+def test_the_server_can_end_an_input_itself():
+    client = Client().send(SECOND)
+    client._take(client.session.end_input(5.0))
+    assert client.resolve(1).texts == ["text 1"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "in_input", "has_audio"),
+    [
+        ([], False, False),
+        ([{}], True, False),
+        ([b""], True, True),
+        ([{}, SECOND], True, True),
+        ([{}, SECOND, END], False, False),
+        (["bad"], False, False),
+    ],
+)
+def test_the_session_tells_whether_an_input_is_open(parts, in_input, has_audio):
+    session = Client().send(*parts).session
+    assert (session.in_input, session.has_audio) == (in_input, has_audio)
+
+
+ENDS = [END, ACK, {"is_finished": True, "is_end": True}]
+STEP = st.one_of(
+    st.integers(0, 3000).map(lambda count: b"\x01" * count),
+    st.sampled_from(["bad", {}, {"mode": "2pass"}, {"mode": "offline"}, {"audio_fs": 16000}]),
+    st.sampled_from(ENDS),
+    st.integers(0, 9),  # the engine answers the n-th utterance
+)
+
+
+@given(st.lists(STEP, max_size=40))
+def test_every_end_gets_one_final_and_all_audio_is_accounted_for(steps):
+    client = Client(SessionLimits(1000.0, 1000.0, 1000))
+    ends, asked = 0, 0
+    for step in steps:
+        if isinstance(step, int):
+            for submit in client.submits[step : step + 1]:
+                with contextlib.suppress(KeyError):  # answered before
+                    client.resolve(submit.number)
+            continue
+        client.send(step)
+        if step in ENDS:
+            ends, asked = ends + 1, asked + bool(step.get("is_end"))
+    for submit in client.submits:
+        with contextlib.suppress(KeyError):
+            client.resolve(submit.number)
+    finals = [reply for reply in client.replies if reply["is_final"] and "is_end" not in reply]
+    acks = [reply for reply in client.replies if "is_end" in reply]
+    assert (len(finals), len(client.answered), len(acks)) == (ends, ends, asked)
+    assert all(ack["received_ms"] == ack["processed_ms"] or "error" in ack for ack in acks)
+    submitted = sum(len(submit.samples) for submit in client.submits)
+    assert submitted == round(sum(found.audio_s for found in client.answered) * 16000)
+    assert client.session.pending == 0
