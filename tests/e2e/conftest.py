@@ -1,0 +1,108 @@
+"""The stage of every end-to-end test: a real cluster with the chart installed, images loaded before.
+
+`ASR_CLUSTER_AUDIT_LOG` and `ASR_CLUSTER_PROMETHEUS` name what not every cluster has; tests that need
+one that is not named are left out, and the summary says so. `ASR_E2E_OPERATOR=absent` stops the
+operator first: every test that is worth something must fail then.
+"""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from harness import asr, audit, cluster, release, speaking
+
+ORDER = [
+    "definition", "service", "words", "impossible", "changes", "rollout", "repair", "absence",
+    "quiet", "deletion", "rights",
+]  # fmt: skip
+NEEDS = {"audit_log": "ASR_CLUSTER_AUDIT_LOG", "prometheus": "ASR_CLUSTER_PROMETHEUS"}
+ABSENT = os.environ.get("ASR_E2E_OPERATOR") == "absent"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the files into the order in which one service goes through its life."""
+    ours = [item for item in items if item.path.parent == Path(__file__).parent]
+    lacking = {fixture for fixture, name in NEEDS.items() if name not in os.environ}
+    left_out = [item for item in ours if lacking & set(item.fixturenames)]
+    config.stash[LEFT_OUT] = [
+        f"{item.name}: {', '.join(NEEDS[each] for each in sorted(lacking & set(item.fixturenames)))} is not set"
+        for item in left_out
+    ]
+    kept = [item for item in ours if item not in left_out]
+    kept.sort(key=lambda item: ORDER.index(item.path.stem.removeprefix("test_")))
+    items[:] = [item for item in items if item not in ours] + kept
+
+
+LEFT_OUT = pytest.StashKey[list[str]]()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for each in terminalreporter.config.stash.get(LEFT_OUT, []):
+        terminalreporter.write_line(f"left out: {each}")
+
+
+@pytest.fixture(scope="session")
+def kubernetes() -> cluster.Cluster:
+    return cluster.Cluster()
+
+
+@pytest.fixture(scope="session")
+def operator(kubernetes: cluster.Cluster) -> Iterator[release.Operator]:
+    """The operator, installed from this checkout; its definition stays when it goes."""
+    installed = release.Operator(kubernetes)
+    installed.install()
+    if ABSENT:
+        installed.stop()
+    else:
+        installed.wait_running()
+    yield installed
+    installed.uninstall()
+
+
+@pytest.fixture(scope="session")
+def audit_log(operator: release.Operator) -> audit.AuditLog:
+    return audit.AuditLog(Path(os.environ["ASR_CLUSTER_AUDIT_LOG"]), release.USER)
+
+
+@pytest.fixture(scope="session")
+def prometheus() -> str:
+    return os.environ["ASR_CLUSTER_PROMETHEUS"]
+
+
+@pytest.fixture(scope="session")
+def new_namespace(
+    kubernetes: cluster.Cluster, operator: release.Operator
+) -> Iterator[Callable[[str], cluster.Namespace]]:
+    """Make namespaces that are deleted at the end."""
+    made: list[cluster.Namespace] = []
+
+    def make(purpose: str) -> cluster.Namespace:
+        made.append(kubernetes.create_namespace(f"e2e-{purpose}-{secrets.token_hex(3)}"))
+        return made[-1]
+
+    yield make
+    for each in made:
+        kubernetes.request("DELETE", f"{cluster.PATHS['Namespace']}/{each.name}")
+
+
+@pytest.fixture
+def namespace(
+    new_namespace: Callable[[str], cluster.Namespace], request: pytest.FixtureRequest
+) -> cluster.Namespace:
+    return new_namespace(request.path.stem.removeprefix("test_"))
+
+
+@pytest.fixture(scope="session")
+def speech(new_namespace: Callable[[str], cluster.Namespace]) -> asr.Service:
+    """The service that runs pods; tests share it, because a pod takes long to start."""
+    service = asr.Service(new_namespace("speech"), "speech")
+    service.apply()
+    return service
+
+
+@pytest.fixture(scope="session")
+def sayings(utterances: list) -> list[speaking.Utterance]:
+    """Held-out speech."""
+    return [speaking.Utterance(*each) for each in utterances]

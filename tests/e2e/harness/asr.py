@@ -1,0 +1,190 @@
+"""An AsrService under test, as its user sees it: manifest, conditions, pods, address, metrics."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from harness import cluster, waiting
+from prometheus_client import parser
+
+READY_S = 180  # a pod imports torch on a busy machine
+CPU = {
+    "model": {"demo": {}},
+    "runtime": {"device": "cpu", "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}}},
+    "service": {"type": "NodePort"},  # reached from outside in every kind of cluster
+    "lifecycle": {"drainTimeoutSeconds": 120},
+}
+PROBES = 8081
+
+
+def manifest(name: str, *changes: Mapping[str, Any]) -> dict:
+    """Return an AsrService that runs the demo model on the CPU, with changes merged into its spec."""
+    return {
+        "apiVersion": "asr-operator.dev/v1alpha1",
+        "kind": "AsrService",
+        "metadata": {"name": name},
+        "spec": merged(CPU, *changes),
+    }
+
+
+def merged(base: Mapping[str, Any], *changes: Mapping[str, Any]) -> dict:
+    """Merge nested mappings; None removes a key, as in a JSON merge patch."""
+    result: dict = copy.deepcopy(dict(base))
+    for change in changes:
+        for key, value in change.items():
+            if value is None:
+                result.pop(key, None)
+            elif isinstance(value, Mapping):
+                result[key] = merged(result.get(key) or {}, value)
+            else:
+                result[key] = value
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One AsrService in its namespace."""
+
+    namespace: cluster.Namespace
+    name: str
+
+    def apply(self, *changes: Mapping[str, Any]) -> None:
+        self.namespace.apply(manifest(self.name, *changes))
+
+    def patch(self, spec: Mapping[str, Any]) -> None:
+        self.namespace.patch("AsrService", self.name, {"spec": spec})
+
+    def delete(self) -> None:
+        self.namespace.delete("AsrService", self.name)
+
+    @property
+    def body(self) -> dict:
+        body = self.namespace.get("AsrService", self.name)
+        assert body, f"there is no AsrService {self.name}"
+        return body
+
+    @property
+    def uid(self) -> str:
+        return self.body["metadata"]["uid"]
+
+    @property
+    def status(self) -> dict:
+        return self.body.get("status", {})
+
+    def condition(self, kind: str) -> dict:
+        """Return one condition as last reported for the present generation, or nothing."""
+        body = self.body
+        conditions = body.get("status", {}).get("conditions", [])
+        found = [each for each in conditions if each["type"] == kind]
+        generation = body["metadata"]["generation"]
+        return found[0] if found and found[0]["observedGeneration"] == generation else {}
+
+    def wait_condition(
+        self, kind: str, status: str, reason: str | None = None, *, deadline_s: float = READY_S
+    ) -> dict:
+        """Wait until the condition has this status, and this reason if one is given."""
+        wanted = {"status": status} | ({"reason": reason} if reason else {})
+        waiting.wait_for(
+            f"{kind}={status} ({reason or 'any reason'}) of {self.name}",
+            lambda: {"condition": self.condition(kind), "status": self.status},
+            lambda state: wanted.items() <= state["condition"].items(),
+            deadline_s=deadline_s,
+        )
+        return self.condition(kind)
+
+    def wait_ready(self, *, deadline_s: float = READY_S) -> None:
+        """Wait until the present spec is rolled out and every replica serves."""
+        self.wait_condition("Progressing", "False", deadline_s=deadline_s)
+        self.wait_condition("Ready", "True", deadline_s=deadline_s)
+        waiting.wait_for(
+            f"{self.body['spec']['replicas']} ready pods of {self.name}",
+            lambda: [pod["metadata"]["name"] for pod in self.pods()],
+            lambda names: len(names) == self.body["spec"]["replicas"] == len(self.ready_pods()),
+            deadline_s=deadline_s,
+        )
+
+    def pods(self) -> list[dict]:
+        """List the server pods that are there to stay."""
+        pods = self.namespace.find("Pod", f"app.kubernetes.io/instance={self.name}")
+        return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+
+    def pod_uids(self) -> set[str]:
+        return {pod["metadata"]["uid"] for pod in self.pods()}
+
+    def ready_pods(self) -> set[str]:
+        return {
+            pod["metadata"]["uid"]
+            for pod in self.pods()
+            for condition in pod["status"].get("conditions", [])
+            if (condition["type"], condition["status"]) == ("Ready", "True")
+        }
+
+    def children(self) -> dict[str, dict]:
+        """Return the objects that the operator made, by kind."""
+        uid, owned = self.uid, self.namespace.owned_by(self.uid)
+        return {each["kind"]: each for each in owned if uid in cluster.owners_of(each)}
+
+    @property
+    def url(self) -> str:
+        """Return the address at which the Service is reached from outside the cluster."""
+        (port,) = self.children()["Service"]["spec"]["ports"]
+        (node, *_) = self.namespace.cluster.request("GET", cluster.PATHS["Node"])["items"]
+        address = next(
+            each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP"
+        )
+        return f"ws://{address}:{port['nodePort']}"
+
+    def address_of(self, pod: Mapping[str, Any]) -> str:
+        return f"ws://{pod['status']['podIP']}:10095"
+
+    def metrics(self) -> dict[str, "Metrics"]:
+        """Scrape every pod through the API server's proxy."""
+        return {
+            name: Metrics.parse(
+                self.namespace.cluster.request(
+                    "GET", f"{self.namespace.path('Pod', name)}:{PROBES}/proxy/metrics"
+                )
+            )
+            for name in (pod["metadata"]["name"] for pod in self.pods())
+        }
+
+    def events(self) -> list[dict]:
+        """List the Events about this AsrService."""
+        return [
+            each
+            for each in self.namespace.find("Event")
+            if each["involvedObject"].get("uid") == self.uid
+        ]
+
+    def described(self) -> str:
+        return self.namespace.kubectl("describe", "asr", self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """One scrape."""
+
+    samples: tuple[tuple[str, Mapping[str, str], float], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> "Metrics":
+        families = parser.text_string_to_metric_families(text)
+        return cls(tuple((s.name, s.labels, s.value) for each in families for s in each.samples))
+
+    def value(self, name: str, **labels: str) -> float:
+        """Return the one sample that has these labels."""
+        (found,) = self.values(name, **labels)
+        return found
+
+    def values(self, name: str, **labels: str) -> list[float]:
+        return [
+            value
+            for found, with_labels, value in self.samples
+            if found == name and labels.items() <= with_labels.items()
+        ]
+
+
+def as_yaml(body: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(body), sort_keys=False)

@@ -1,0 +1,61 @@
+"""The API server's audit log: who called what, and with which result."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MUTATING = {"create", "update", "patch", "delete", "deletecollection"}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One answered request."""
+
+    user: str
+    verb: str
+    group: str
+    resource: str
+    namespace: str
+    name: str
+    code: int
+
+    @property
+    def mutating(self) -> bool:
+        return self.verb in MUTATING
+
+    @property
+    def right(self) -> tuple[str, str, str]:
+        """Return API group, resource and verb, as a role would grant them."""
+        return self.group, self.resource, self.verb
+
+
+def parse_call(line: str) -> Call:
+    event: dict[str, Any] = json.loads(line)
+    target = event.get("objectRef", {})
+    subresource = target.get("subresource")
+    return Call(
+        user=event["user"]["username"],
+        verb=event["verb"],
+        group=target.get("apiGroup", ""),
+        resource=target.get("resource", "") + (f"/{subresource}" if subresource else ""),
+        namespace=target.get("namespace", ""),
+        name=target.get("name", ""),
+        code=event.get("responseStatus", {}).get("code", 0),
+    )
+
+
+class AuditLog:
+    """The calls of one user from the moment this object is made."""
+
+    def __init__(self, path: Path, user: str) -> None:
+        self._path, self._user = path, user
+        self._start = path.stat().st_size
+
+    def calls(self) -> list[Call]:
+        with self._path.open("rb") as log:
+            log.seek(self._start)
+            lines = log.read().decode().splitlines(keepends=True)
+        # The API server may be in the middle of writing the last line.
+        calls = [parse_call(line) for line in lines if line.endswith("\n")]
+        return [call for call in calls if call.user == self._user]

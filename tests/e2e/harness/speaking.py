@@ -1,0 +1,83 @@
+"""Speaking to a service with `funasr-client`, a FunASR client that others wrote.
+
+Retry policy, as an application would have it: a session that cannot be opened (connection refused,
+HTTP 503) is tried again every RETRY_S for at most PATIENCE_S. A session that was opened is never
+tried again: what it said must come back.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import funasr_client
+import websockets
+
+RETRY_S = 0.2
+PATIENCE_S = 10
+CHUNK = 9600  # samples: 0.6 s
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What is said, in words and as 16 kHz samples."""
+
+    name: str
+    text: str
+    samples: Any
+
+    @property
+    def chunks(self) -> list[bytes]:
+        starts = range(0, len(self.samples), CHUNK)
+        return [self.samples[start : start + CHUNK].tobytes() for start in starts]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one session brought: the words, and every refusal before it was opened."""
+
+    said: str
+    text: str
+    refusals: tuple[str, ...]
+
+
+async def open_session(url: str, name: str = "") -> tuple[Any, tuple[str, ...]]:
+    """Open a session under the retry policy; return the client and the refusals."""
+    refusals: list[str] = []
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        client = funasr_client.async_funasr_client(
+            url, mode="offline", wav_name=name, wav_format="pcm", audio_fs=16000, blocking=True
+        )
+        try:
+            await client.connect()
+        except (OSError, websockets.InvalidHandshake) as error:
+            refusals.append(repr(error))
+            assert time.monotonic() < end, f"no session within {PATIENCE_S} s: {refusals}"
+            await asyncio.sleep(RETRY_S)
+        else:
+            return client, tuple(refusals)
+
+
+async def speak(url: str, utterance: Utterance, pause: asyncio.Event | None = None) -> Heard:
+    """Speak one utterance in a session of its own; with `pause`, stop half-way until it is set."""
+    client, refusals = await open_session(url, utterance.name)
+    try:
+        for number, chunk in enumerate(utterance.chunks):
+            if pause and number == len(utterance.chunks) // 2:
+                await pause.wait()
+            await client.send(chunk)
+        await client.signal_close()
+        messages = [message async for message in client.stream()]
+    finally:
+        # A draining server closes after the final message; the client then fails to say goodbye.
+        with contextlib.suppress(websockets.ConnectionClosed):
+            await client.close()
+    return Heard(utterance.text, "".join(message["text"] for message in messages), refusals)
+
+
+async def speak_all(url: str, utterances: Sequence[Utterance]) -> list[Heard]:
+    """Speak all utterances at the same time, each in a session of its own."""
+    return list(await asyncio.gather(*(speak(url, each) for each in utterances)))

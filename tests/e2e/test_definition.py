@@ -1,0 +1,232 @@
+"""The definition of AsrService, tried on the real API server: every rule accepts and refuses."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from harness import asr, cluster
+
+SOURCE = Path(__file__).parents[2] / "crds" / "asrservices.yaml"
+SCHEMA = yaml.safe_load(SOURCE.read_text())["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+KEYWORDS = {
+    "required": "Required value",
+    "enum": "Unsupported value",
+    "minimum": "should be greater than or equal to",
+    "maximum": "should be less than or equal to",
+    "minLength": "should be at least",
+    "maxLength": "may not be more than",
+    "maxProperties": "must have at most",
+    "pattern": "should match",
+}
+
+# path, keyword: a value that is accepted, a value that is refused
+RULES: dict[tuple[str, str], tuple[object, object]] = {
+    ("spec", "required"): ({"model": {"demo": {}}}, {}),
+    ("spec.model", "rule"): ({"demo": {}}, {"demo": {}, "pvc": {"claimName": "models"}}),
+    ("spec.model.pvc", "required"): ({"claimName": "models"}, {"path": "."}),
+    ("spec.model.pvc.claimName", "minLength"): ("m", ""),
+    ("spec.model.pvc.claimName", "maxLength"): ("m" * 253, "m" * 254),
+    ("spec.model.pvc.claimName", "pattern"): ("models.v2", "Models"),
+    ("spec.model.pvc.path", "minLength"): (".", ""),
+    ("spec.model.pvc.path", "maxLength"): ("p" * 512, "p" * 513),
+    ("spec.model.pvc.path", "rule"): ("zh/large", "/models"),
+    ("spec.model.pvc.path", "rule 2"): ("zh/..large", "zh/../../etc"),
+    ("spec.runtime.device", "enum"): ("cpu", "tpu"),
+    ("spec.runtime.dtype", "enum"): ("bfloat16", "int8"),
+    ("spec.runtime.gpuResourceName", "minLength"): ("a/b", "a"),
+    ("spec.runtime.gpuResourceName", "maxLength"): (f"a/{'b' * 315}", f"a/{'b' * 316}"),
+    ("spec.runtime.gpuResourceName", "pattern"): ("nvidia.com/mig-1g.10gb", "nvidia.com"),
+    ("spec.runtime.image", "minLength"): ("a", ""),
+    ("spec.runtime.image", "maxLength"): ("a" * 512, "a" * 513),
+    ("spec.runtime.image", "pattern"): ("registry.example/asr:1", "registry.example/asr 1"),
+    ("spec.runtime.resources.requests.cpu", "maxLength"): ("1" * 32, "1" * 33),
+    ("spec.runtime.resources.requests.cpu", "pattern"): ("500m", "half"),
+    ("spec.runtime.resources.requests.memory", "maxLength"): ("1" * 32, "1" * 33),
+    ("spec.runtime.resources.requests.memory", "pattern"): ("1.5Gi", "-1Gi"),
+    ("spec.runtime.resources.limits.cpu", "maxLength"): ("1" * 32, "1" * 33),
+    ("spec.runtime.resources.limits.cpu", "pattern"): (2, "2 cores"),
+    ("spec.runtime.resources.limits.memory", "maxLength"): ("1" * 32, "1" * 33),
+    ("spec.runtime.resources.limits.memory", "pattern"): ("2e9", "2GB"),
+    ("spec.runtime.maxSessions", "minimum"): (1, 0),
+    ("spec.runtime.maxSessions", "maximum"): (100_000, 100_001),
+    ("spec.batching.size", "minimum"): (1, 0),
+    ("spec.batching.size", "maximum"): (256, 257),
+    ("spec.batching.audioSeconds", "minimum"): (1, 0),
+    ("spec.batching.audioSeconds", "maximum"): (36_000, 36_001),
+    ("spec.batching.maxWaitMilliseconds", "minimum"): (0, -1),
+    ("spec.batching.maxWaitMilliseconds", "maximum"): (10_000, 10_001),
+    ("spec.replicas", "minimum"): (0, -1),
+    ("spec.replicas", "maximum"): (1000, 1001),
+    ("spec.service.type", "enum"): ("LoadBalancer", "ExternalName"),
+    ("spec.service.port", "minimum"): (1, 0),
+    ("spec.service.port", "maximum"): (65_535, 65_536),
+    ("spec.lifecycle", "rule"): (
+        {"maxSurge": 0, "maxUnavailable": 1},
+        {"maxSurge": 0, "maxUnavailable": 0},
+    ),
+    ("spec.lifecycle.drainTimeoutSeconds", "minimum"): (0, -1),
+    ("spec.lifecycle.drainTimeoutSeconds", "maximum"): (86_400, 86_401),
+    ("spec.lifecycle.maxSurge", "minimum"): (1, -1),
+    ("spec.lifecycle.maxSurge", "maximum"): (1000, 1001),
+    ("spec.lifecycle.maxUnavailable", "minimum"): (0, -1),
+    ("spec.lifecycle.maxUnavailable", "maximum"): (1000, 1001),
+    ("spec.lifecycle.progressDeadlineSeconds", "minimum"): (10, 9),
+    ("spec.lifecycle.progressDeadlineSeconds", "maximum"): (86_400, 86_401),
+    ("spec.placement.nodeSelector", "maxProperties"): (
+        {f"label-{number}": "" for number in range(20)},
+        {f"label-{number}": "" for number in range(21)},
+    ),
+    ("spec.placement.nodeSelector.pool", "maxLength"): ("a" * 63, "a" * 64),
+}
+DEFAULTS = {
+    "model": {"demo": {}},
+    "runtime": {
+        "device": "cuda",
+        "dtype": "float32",
+        "gpuResourceName": "nvidia.com/gpu",
+        "resources": {"requests": {}, "limits": {}},
+        "maxSessions": 200,
+    },
+    "batching": {"size": 16, "audioSeconds": 120, "maxWaitMilliseconds": 20},
+    "replicas": 1,
+    "service": {"type": "ClusterIP", "port": 10095},
+    "lifecycle": {
+        "drainTimeoutSeconds": 600,
+        "maxSurge": 1,
+        "maxUnavailable": 0,
+        "progressDeadlineSeconds": 600,
+    },
+    "placement": {"nodeSelector": {}},
+}
+
+
+@pytest.fixture(scope="module")
+def create(operator, kubernetes):
+    """Create an AsrService as a dry run; return what the API server made of it."""
+
+    def run(spec, name="speech"):
+        body = asr.manifest(name) | {"spec": spec}
+        path = kubernetes.namespace("default").path("AsrService")
+        return kubernetes.request("POST", path, body, dryRun="All", fieldValidation="Strict")
+
+    return run
+
+
+def spec_with(path, value):
+    """Return the smallest spec that holds this value at this path."""
+    spec = {
+        "spec": {} if path.startswith("spec.model") or path == "spec" else {"model": {"demo": {}}}
+    }
+    place = spec
+    *parents, last = path.split(".")
+    for name in parents:
+        place = place.setdefault(name, {})
+    place[last] = value
+    if path.startswith("spec.model.pvc."):
+        place.setdefault("claimName", "models")
+    return spec["spec"]
+
+
+def rules_in(schema, path):
+    """List path and keyword of every rule of a schema."""
+    for number, _ in enumerate(schema.get("x-kubernetes-validations", []), start=1):
+        yield path, "rule" if number == 1 else f"rule {number}"
+    for keyword in schema.keys() & KEYWORDS.keys():
+        yield path, keyword
+    for name, each in schema.get("properties", {}).items():
+        yield from rules_in(each, f"{path}.{name}")
+    if "additionalProperties" in schema:
+        yield from rules_in(schema["additionalProperties"], f"{path}.pool")
+
+
+def fields_in(schema, path):
+    """List the path of every field of a schema, and its schema."""
+    for name, each in schema.get("properties", {}).items():
+        yield f"{path}.{name}", each
+        yield from fields_in(each, f"{path}.{name}")
+    if "items" in schema:
+        yield from fields_in(schema["items"], path)
+
+
+def test_every_rule_has_an_accepted_and_a_refused_manifest():
+    assert set(rules_in(SCHEMA["properties"]["spec"], "spec")) == RULES.keys()
+
+
+@pytest.mark.parametrize(("path", "keyword"), RULES)
+def test_rule_accepts_and_refuses_and_names_the_field(create, path, keyword):
+    accepted, refused = RULES[path, keyword]
+
+    create(spec_with(path, accepted))
+    with pytest.raises(cluster.Refused) as refusal:
+        create(spec_with(path, refused))
+
+    assert refusal.value.code == 422
+    assert path in str(refusal.value)
+    assert KEYWORDS.get(keyword, "") in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "refused"), [("s" * 40, "s" * 41), ("speech-2", "2-speech"), ("s", "my.speech")]
+)
+def test_name_that_children_cannot_bear_is_refused(create, accepted, refused):
+    create(DEFAULTS, accepted)
+    with pytest.raises(cluster.Refused, match=r"metadata\.name must"):
+        create(DEFAULTS, refused)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path, each in fields_in(SCHEMA["properties"]["spec"], "spec") if "type" in each],
+)
+def test_value_of_the_wrong_type_is_refused(create, path):
+    schema = dict(fields_in(SCHEMA["properties"]["spec"], "spec"))[path]
+    wrong = 1 if schema["type"] == "string" else "a string"
+
+    with pytest.raises(cluster.Refused, match=path.replace(".", r"\.")):
+        create(spec_with(path, wrong))
+
+
+def test_unknown_field_is_refused(create):
+    with pytest.raises(cluster.Refused, match=r'unknown field "spec\.runtime\.gpus"'):
+        create(spec_with("spec.runtime.gpus", 2))
+
+
+def test_defaults_are_filled_in(create):
+    assert create({"model": {"demo": {}}})["spec"] == DEFAULTS
+
+
+def test_path_of_a_claim_is_its_root_unless_said(create):
+    model = create({"model": {"pvc": {"claimName": "models"}}})["spec"]["model"]
+
+    assert model == {"pvc": {"claimName": "models", "path": "."}}
+
+
+def test_every_field_explains_itself(kubernetes, operator):
+    schemas = kubernetes.request("GET", "openapi/v3/apis/asr-operator.dev/v1alpha1")["components"]
+    served = schemas["schemas"]["dev.asr-operator.v1alpha1.AsrService"]
+
+    silent = [
+        path
+        for part in ("spec", "status")
+        for path, each in fields_in(served["properties"][part], part)
+        if len(each.get("description", "")) < 12
+    ]
+    assert silent == []
+    assert "Utterances in one batch at most" in kubernetes.kubectl(
+        "explain", "asr.spec.batching.size"
+    )
+
+
+def test_listing_shows_what_matters(namespace):
+    service = asr.Service(namespace, "listed")
+    service.apply({"replicas": 0})
+    service.wait_condition("Ready", "True", "ScaledToZero")
+
+    table = namespace.kubectl("get", "asr", "-o", "wide").splitlines()
+
+    assert table[0].split() == [
+        "NAME", "READY", "REPLICAS", "SERVING", "BATCH", "REASON", "URL", "MESSAGE", "AGE",
+    ]  # fmt: skip
+    assert table[1].split()[:6] == ["listed", "True", "0", "0", "16", "ScaledToZero"]
+    assert f"ws://listed.{namespace.name}.svc" in table[1]
+    assert "asrservice.asr-operator.dev/listed" in namespace.kubectl("get", "all", "-o", "name")
