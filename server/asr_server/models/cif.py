@@ -1,0 +1,75 @@
+"""Continuous integrate-and-fire: how many tokens were spoken, and one embedding for each.
+
+Dong and Xu, "CIF: Continuous Integrate-and-Fire for End-to-End Speech Recognition" (2020);
+keys as in `CifPredictorV2` of FunASR 1.4.16. There is no loop over frames: with P the running sum
+of the weights, frame t covers the interval P[t-1]..P[t], token k the interval k..k+1, and the
+share of t in k is the length of their overlap. Rows that never fire are nothing special.
+"""
+
+import msgspec
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class CifConfig(msgspec.Struct, frozen=True):
+    """`predictor_conf` of a FunASR config.yaml."""
+
+    idim: int
+    l_order: int
+    r_order: int
+    threshold: float = 1.0
+    smooth_factor: float = 1.0
+    noise_threshold: float = 0.0
+    tail_threshold: float = 0.0
+    tail_mask: bool = True
+
+    def __post_init__(self) -> None:
+        if self.threshold != 1.0 or not self.tail_mask:
+            raise ValueError("threshold must be 1 and tail_mask true")
+
+
+class CifPredictor(nn.Module):
+    """Weighs encoder frames so that the weights of one token sum to one."""
+
+    def __init__(self, config: CifConfig):
+        super().__init__()
+        self.config = config
+        kernel_size = config.l_order + config.r_order + 1
+        self.cif_conv1d = nn.Conv1d(config.idim, config.idim, kernel_size)
+        self.cif_output = nn.Linear(config.idim, 1)
+
+    def forward(self, hidden: Tensor, real: Tensor) -> Tensor:
+        """Return the running sum of weights, float64 (rows, time + 1).
+
+        `hidden` (rows, time, size) must be zero where `real` (rows, time) is false: the
+        convolution looks past a row's end. The frame after a row's last adds the tail weight,
+        which lets a nearly complete last token fire.
+        """
+        config = self.config
+        padded = functional.pad(hidden.transpose(1, 2), (config.l_order, config.r_order))
+        context = self.cif_conv1d(padded).relu_().transpose(1, 2)
+        weights = self.cif_output(context).squeeze(-1).float().sigmoid_()
+        weights = (weights * config.smooth_factor - config.noise_threshold).relu_() * real
+        weights = functional.pad(weights, (0, 1))
+        tail = real.sum(dim=1, keepdim=True)
+        weights.scatter_(1, tail, config.tail_threshold)
+        return weights.cumsum(dim=1, dtype=torch.float64)
+
+
+def count_tokens(sums: Tensor) -> Tensor:
+    """Return how often each row fires, int64 (rows), from the running sums of its weights."""
+    return sums[:, -1].float().floor().long()
+
+
+def integrate(hidden: Tensor, sums: Tensor, tokens: int) -> Tensor:
+    """Return the embeddings of the first `tokens` tokens, (rows, tokens, size).
+
+    `hidden` (rows, time, size) is zero in padded frames; `sums` (rows, time + 1) comes from the
+    predictor. Embeddings beyond a row's own count are unspecified.
+    """
+    rising = sums[:, None, : hidden.shape[1]]
+    before = functional.pad(rising, (1, 0))[..., :-1]
+    token = torch.arange(tokens, device=sums.device, dtype=sums.dtype)[:, None]
+    shares = torch.minimum(rising, token + 1) - torch.maximum(before, token)
+    return shares.clamp_(min=0).to(hidden.dtype) @ hidden

@@ -1,0 +1,127 @@
+"""FSMN: the network of FunASR's voice activity detection, a feed-forward net with a long memory.
+
+Zhang et al., "Deep-FSMN for Large Vocabulary Continuous Speech Recognition" (2018); keys and
+numerics as in FunASR 1.4.16, `funasr/models/fsmn_vad_streaming`. It only looks back, so that
+audio of any length runs in chunks: each layer carries the end of its input to the next chunk.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from asr_server.models import endpointing, frontend
+
+
+class FsmnConfig(msgspec.Struct, frozen=True):
+    """`encoder_conf` of a FunASR config.yaml."""
+
+    input_dim: int
+    input_affine_dim: int
+    fsmn_layers: int
+    linear_dim: int
+    proj_dim: int
+    lorder: int
+    output_affine_dim: int
+    output_dim: int
+    rorder: Literal[0] = 0
+    lstride: Literal[1] = 1
+
+
+class FsmnVadConfig(msgspec.Struct, frozen=True):
+    """config.yaml of an FSMN-VAD model folder."""
+
+    model: Literal["FsmnVADStreaming"]
+    encoder: Literal["FSMN"]
+    model_conf: endpointing.EndpointConfig
+    encoder_conf: FsmnConfig
+    frontend_conf: frontend.FrontendConfig
+
+
+class Affine(nn.Module):
+    """A linear map, under the name that checkpoints know."""
+
+    def __init__(self, input_size: int, output_size: int, *, bias: bool = True):
+        super().__init__()
+        self.linear = nn.Linear(input_size, output_size, bias=bias)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map (..., input size) to (..., output size)."""
+        result: Tensor = self.linear(inputs)
+        return result
+
+
+class Memory(nn.Module):
+    """A filter over a frame and those before it, one per channel, with its input added."""
+
+    def __init__(self, size: int, order: int):
+        super().__init__()
+        self.conv_left = nn.Conv2d(size, size, (order, 1), groups=size, bias=False)
+
+    def forward(self, inputs: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+        """Filter (rows, time, size) after `past` (rows, order - 1, size); return the next past."""
+        extended = torch.cat([past, inputs], dim=1)
+        weight = self.conv_left.weight.squeeze(-1)
+        filtered = functional.conv1d(extended.transpose(1, 2), weight, groups=len(weight))
+        return inputs + filtered.transpose(1, 2), extended[:, -past.shape[1] :]
+
+
+class FsmnLayer(nn.Module):
+    """Projection, memory, expansion."""
+
+    def __init__(self, config: FsmnConfig):
+        super().__init__()
+        self.linear = Affine(config.linear_dim, config.proj_dim, bias=False)
+        self.fsmn_block = Memory(config.proj_dim, config.lorder)
+        self.affine = Affine(config.proj_dim, config.linear_dim)
+
+    def forward(self, inputs: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+        """Map (rows, time, size) and the memory's past to the same shapes."""
+        hidden, past = self.fsmn_block(self.linear(inputs), past)
+        return self.affine(hidden).relu_(), past
+
+
+class Fsmn(nn.Module):
+    """Features to scores of the output states."""
+
+    def __init__(self, config: FsmnConfig):
+        super().__init__()
+        self.config = config
+        self.in_linear1 = Affine(config.input_dim, config.input_affine_dim)
+        self.in_linear2 = Affine(config.input_affine_dim, config.linear_dim)
+        self.fsmn = nn.ModuleList([FsmnLayer(config) for _ in range(config.fsmn_layers)])
+        self.out_linear1 = Affine(config.linear_dim, config.output_affine_dim)
+        self.out_linear2 = Affine(config.output_affine_dim, config.output_dim)
+
+    def start(self, rows: int) -> list[Tensor]:
+        """Return the past of every layer at the start of a recording: nothing."""
+        weight = self.out_linear2.linear.weight
+        shape = (rows, self.config.lorder - 1, self.config.proj_dim)
+        return [weight.new_zeros(shape) for _ in self.fsmn]
+
+    def forward(self, features: Tensor, pasts: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Score (rows, time, input) as (rows, time, output); return the pasts of the next chunk."""
+        hidden = self.in_linear2(self.in_linear1(features)).relu_()
+        carried = []
+        for layer, past in zip(self.fsmn, pasts, strict=True):
+            hidden, past = layer(hidden, past)
+            carried.append(past)
+        return self.out_linear2(self.out_linear1(hidden)), carried
+
+
+class FsmnVad(nn.Module):
+    """The network under the name that checkpoints know, with the probability of silence."""
+
+    def __init__(self, config: FsmnVadConfig):
+        super().__init__()
+        self.encoder = Fsmn(config.encoder_conf)
+        self.silent_states = list(config.model_conf.sil_pdf_ids)
+
+    def forward(self, features: Tensor, pasts: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Return the probability of silence, float32 (rows, time), and the next pasts."""
+        scores, carried = self.encoder(features, pasts)
+        probabilities = scores.float().softmax(dim=-1)
+        return probabilities[..., self.silent_states].sum(dim=-1), carried

@@ -1,0 +1,106 @@
+"""All the models that one engine needs, loaded and checked together.
+
+A model directory holds the FunASR model folders `asr`, `vad` and, where texts are to be
+punctuated, `punc`. Everything that can be wrong with one is a ModelError before the first request.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from asr_server.models import folders, punctuation, recognizer, vad
+from asr_server.models.errors import ModelError
+from asr_server.models.frontend import Audio
+
+__all__ = ["ModelError", "Models", "demo_directory", "load_models"]
+
+_DTYPES = {
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+}
+_SAMPLE_RATE_HZ = 16000
+_LONGEST_SEGMENT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What one engine runs; each member takes one batch per call and remembers nothing."""
+
+    vad: vad.Vad
+    recognizer: recognizer.Recognizer
+    punctuation: punctuation.Punctuation | None
+    name: str
+    device: str
+    dtype: str
+
+    def warm_up(self, batch_size: int, audio_s: float) -> None:
+        """Run noise through every stage, from one row to the limits of a batch.
+
+        Raises ModelError where scores are not finite.
+        """
+        for audio in self._noise(batch_size, audio_s):
+            tokens = [[0] * (1 + len(row) // _SAMPLE_RATE_HZ) for row in audio]
+            scores = {"vad": self.vad.probe(audio), "asr": self.recognizer.probe(audio)}
+            if self.punctuation is not None:
+                scores["punc"] = self.punctuation.probe(tokens)
+            for stage, values in scores.items():
+                if not torch.isfinite(values).all():
+                    raise ModelError(
+                        f"{self.name}/{stage} gives NaN or infinity in {self.dtype}; "
+                        "use float32 or bfloat16, or check the weights"
+                    )
+
+    def _noise(self, batch_size: int, audio_s: float) -> Iterator[list[Audio]]:
+        """Yield batches of doubling size, as long as the budget allows.
+
+        On a CPU nothing is compiled or tuned per shape, and the first and last size suffice, with
+        rows of one second: a start under a small CPU quota must not take minutes.
+        """
+        noise = np.random.default_rng(0)
+        is_cuda = self.device.startswith("cuda")
+        sizes = [1 << power for power in range(batch_size.bit_length())] if is_cuda else [1]
+        for rows in sorted({*sizes, batch_size}):
+            seconds = min(audio_s / rows, _LONGEST_SEGMENT_S if is_cuda else 1.0)
+            shape = (rows, max(int(seconds * _SAMPLE_RATE_HZ), 400))
+            yield list(noise.integers(-8000, 8000, shape, dtype=np.int16))
+
+
+def demo_directory() -> Path:
+    """Return the directory of the demo models that are part of this package."""
+    return Path(__file__).parent / "demo"
+
+
+def load_models(directory: Path, *, device: str, dtype: str) -> Models:
+    """Load the models of a directory; ModelError says what is wrong and what to do."""
+    if dtype not in _DTYPES:
+        raise ModelError(f"unknown dtype {dtype}; use one of {', '.join(_DTYPES)}")
+    place = _open_device(device)
+    if not directory.is_dir():
+        raise ModelError(f"{directory} is not a directory; give one that holds asr and vad")
+    folders.verify_manifest(directory)
+    parts = {name: directory / name for name in ("vad", "asr", "punc")}
+    punc = None
+    if parts["punc"].exists():
+        punc = punctuation.load(folders.open_folder(parts["punc"]), place, _DTYPES[dtype])
+    return Models(
+        vad=vad.load(folders.open_folder(parts["vad"]), place, _DTYPES[dtype]),
+        recognizer=recognizer.load(folders.open_folder(parts["asr"]), place, _DTYPES[dtype]),
+        punctuation=punc,
+        name="demo" if directory == demo_directory() else directory.name,
+        device=device,
+        dtype=dtype,
+    )
+
+
+def _open_device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ModelError(f"unknown device {name}; use cpu or cuda") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ModelError("no CUDA device is available; use cpu, or give the pod a GPU")
+    return device

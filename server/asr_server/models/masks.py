@@ -1,0 +1,24 @@
+"""Which positions of a padded batch are real. The lengths are host values: making a mask never
+waits for the device.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def real_positions(lengths: Sequence[int], width: int, device: torch.device) -> Tensor:
+    """Return bool (rows, width): true where a row has a value of its own."""
+    return torch.arange(width, device=device) < torch.tensor(lengths, device=device)[:, None]
+
+
+def attended_positions(lengths: Sequence[int], width: int, device: torch.device) -> Tensor | None:
+    """Return bool (rows, 1, 1, width) of the keys to attend to; None when nothing is padded.
+
+    An empty row attends to its first position: a softmax over nothing is NaN.
+    """
+    if min(lengths) == width:
+        return None
+    kept = real_positions([max(length, 1) for length in lengths], width, device)
+    return kept[:, None, None, :]

@@ -1,0 +1,177 @@
+"""SANM: self-attention with an FSMN memory, the encoder of Paraformer and CT-Transformer.
+
+Gao et al., "SAN-M: Memory Equipped Self-Attention for End-to-End Speech Recognition" (2020);
+keys and numerics as in FunASR 1.4.16, `funasr/models/sanm`. Inference only: no dropout.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from asr_server.models import masks
+
+LAYER_NORM_EPS = 1e-12
+_TIMESCALE = 10000.0
+
+
+class SanmConfig(msgspec.Struct, frozen=True):
+    """`encoder_conf` of a FunASR config.yaml."""
+
+    output_size: int
+    input_layer: Literal["pe"]
+    attention_heads: int = 4
+    linear_units: int = 2048
+    num_blocks: int = 6
+    kernel_size: int = 11
+    sanm_shfit: int = 0
+    normalize_before: bool = True
+    selfattention_layer_type: Literal["sanm"] = "sanm"
+
+    def __post_init__(self) -> None:
+        if not self.normalize_before:
+            raise ValueError("normalize_before must be true")
+
+
+class FsmnMemory(nn.Module):
+    """A learned filter over time, one per channel, with its input added: (rows, time, size)."""
+
+    def __init__(self, size: int, kernel_size: int, shift: int):
+        super().__init__()
+        self.fsmn_block = _fsmn_block(size, kernel_size)
+        self.shift = shift
+
+    def forward(self, values: Tensor, real: Tensor | None) -> Tensor:
+        """Filter; positions that are not `real` (rows, time, 1) count as zero, and become zero."""
+        return _remember(values, self.fsmn_block, self.shift, real)
+
+
+class SanmAttention(nn.Module):
+    """Multi-head self-attention plus the memory of its values."""
+
+    def __init__(self, input_size: int, config: SanmConfig):
+        super().__init__()
+        self.heads = config.attention_heads
+        self.shift = config.sanm_shfit
+        self.linear_q_k_v = nn.Linear(input_size, 3 * config.output_size)
+        self.linear_out = nn.Linear(config.output_size, config.output_size)
+        self.fsmn_block = _fsmn_block(config.output_size, config.kernel_size)
+
+    def forward(self, inputs: Tensor, attended: Tensor | None, real: Tensor | None) -> Tensor:
+        """Map (rows, time, input size) to (rows, time, output size)."""
+        query, key, value = self.linear_q_k_v(inputs).chunk(3, dim=-1)
+        memory = _remember(value, self.fsmn_block, self.shift, real)
+        context = attention(query, key, value, self.heads, attended)
+        return memory.add_(self.linear_out(context))
+
+
+class FeedForward(nn.Module):
+    """Two linear maps with a ReLU between them."""
+
+    def __init__(self, size: int, units: int):
+        super().__init__()
+        self.w_1 = nn.Linear(size, units)
+        self.w_2 = nn.Linear(units, size)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map (..., size) to (..., size)."""
+        result: Tensor = self.w_2(self.w_1(inputs).relu_())
+        return result
+
+
+class SanmLayer(nn.Module):
+    """One encoder layer, norms first; without a first residual where the size changes."""
+
+    def __init__(self, input_size: int, config: SanmConfig):
+        super().__init__()
+        self.self_attn = SanmAttention(input_size, config)
+        self.feed_forward = FeedForward(config.output_size, config.linear_units)
+        self.norm1 = nn.LayerNorm(input_size, LAYER_NORM_EPS)
+        self.norm2 = nn.LayerNorm(config.output_size, LAYER_NORM_EPS)
+        self.is_residual = input_size == config.output_size
+
+    def forward(self, inputs: Tensor, attended: Tensor | None, real: Tensor | None) -> Tensor:
+        """Map (rows, time, input size) to (rows, time, output size)."""
+        hidden = self.self_attn(self.norm1(inputs), attended, real)
+        if self.is_residual:
+            hidden += inputs
+        result: Tensor = hidden + self.feed_forward(self.norm2(hidden))
+        return result
+
+
+class SanmEncoder(nn.Module):
+    """Positions, SANM layers and a last norm."""
+
+    def __init__(self, input_size: int, config: SanmConfig):
+        super().__init__()
+        size = config.output_size
+        self.scale = math.sqrt(size)
+        self.encoders0 = nn.ModuleList([SanmLayer(input_size, config)])
+        self.encoders = nn.ModuleList(
+            [SanmLayer(size, config) for _ in range(config.num_blocks - 1)]
+        )
+        self.after_norm = nn.LayerNorm(size, LAYER_NORM_EPS)
+        self.positions = torch.empty(0, input_size)
+
+    def forward(self, inputs: Tensor, lengths: Sequence[int]) -> Tensor:
+        """Encode (rows, time, input size) to (rows, time, output size).
+
+        What comes out beyond a row's length is unspecified. Results for a row do not depend on
+        the other rows of the batch, or on its padding, but for rounding.
+        """
+        width, device = inputs.shape[1], inputs.device
+        attended = masks.attended_positions(lengths, width, device)
+        real = None
+        if attended is not None:
+            real = masks.real_positions(lengths, width, device)[..., None]
+        positioned = torch.add(self._positions(width, device), inputs, alpha=self.scale)
+        hidden = positioned.to(self.after_norm.weight.dtype)
+        for layer in (*self.encoders0, *self.encoders):
+            hidden = layer(hidden, attended, real)
+        result: Tensor = self.after_norm(hidden)
+        return result
+
+    def _positions(self, width: int, device: torch.device) -> Tensor:
+        """Return the float32 (width, input size) sinusoids, computed once per length seen."""
+        if len(self.positions) < width or self.positions.device != device:
+            self.positions = sinusoids(2 * width, self.positions.shape[1]).to(device)
+        return self.positions[:width]
+
+
+def _fsmn_block(size: int, kernel_size: int) -> nn.Conv1d:
+    return nn.Conv1d(size, size, kernel_size, groups=size, bias=False)
+
+
+def _remember(values: Tensor, block: nn.Conv1d, shift: int, real: Tensor | None) -> Tensor:
+    if real is not None:
+        values = values * real
+    reach = block.kernel_size[0] - 1
+    left = reach // 2 + shift
+    padded = functional.pad(values.transpose(1, 2), (left, reach - left))
+    memory: Tensor = block(padded).transpose(1, 2) + values
+    return memory if real is None else memory * real
+
+
+def attention(
+    query: Tensor, key: Tensor, value: Tensor, heads: int, attended: Tensor | None
+) -> Tensor:
+    """Scaled dot-product attention of `heads` heads: (rows, time, size) each."""
+    rows, _, size = query.shape
+    query, key, value = (
+        part.view(rows, -1, heads, size // heads).transpose(1, 2) for part in (query, key, value)
+    )
+    context = functional.scaled_dot_product_attention(query, key, value, attn_mask=attended)
+    return context.transpose(1, 2).reshape(rows, -1, size)
+
+
+def sinusoids(length: int, size: int) -> Tensor:
+    """Return float32 (length, size) position codes: sines, then cosines; positions start at 1."""
+    half = size // 2
+    step = math.log(_TIMESCALE) / (half - 1)
+    rates = torch.exp(torch.arange(half, dtype=torch.float32) * -step)
+    angles = torch.arange(1, length + 1, dtype=torch.float32)[:, None] * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=1)

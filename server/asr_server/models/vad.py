@@ -1,0 +1,88 @@
+"""Voice activity detection of a batch of recordings: audio in, spans of speech out.
+
+Recordings may last hours. Features and scores are made in chunks of time, and only one
+probability per 10 ms is kept.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from asr_server.models import endpointing, fbank, frontend, fsmn_vad
+from asr_server.models.errors import ModelError
+from asr_server.models.folders import ModelFolder
+from asr_server.speech.spans import Span
+
+MAX_END_SILENCE_MS = 800
+_CPU_CHUNK_STEPS = 6000  # of all rows together; a step is 10 ms
+_CUDA_CHUNK_STEPS = 600_000
+_LONGEST_CHUNK_STEPS = 6000
+
+
+class Vad:
+    """Finds speech in recordings; the network runs batched, the decisions per recording."""
+
+    def __init__(
+        self,
+        front: frontend.Frontend,
+        network: fsmn_vad.FsmnVad,
+        config: endpointing.EndpointConfig,
+    ):
+        self.front = front
+        self.network = network
+        self.config = config
+
+    def detect(self, audio: Sequence[frontend.Audio]) -> list[list[Span]]:
+        """Return the spans of speech in each mono 16 kHz int16 recording, in order.
+
+        A pause of 800 ms ends a span; a span lasts 60 s at most by FunASR's defaults. Audio under
+        25 ms has none. The host waits for the device once per batch.
+        """
+        silence = self.probe(audio).cpu().numpy()
+        frames = [fbank.count_frames(len(row)) for row in audio]
+        return [
+            endpointing.find_spans(
+                endpointing.classify(row[:count], self.config), self.config, MAX_END_SILENCE_MS
+            )
+            for row, count in zip(silence, frames, strict=True)
+        ]
+
+    def probe(self, audio: Sequence[frontend.Audio]) -> Tensor:
+        """Return the probability of silence per 10 ms, float32 (rows, frames)."""
+        order = sorted(range(len(audio)), key=lambda row: -len(audio[row]))
+        with torch.inference_mode():
+            waveforms = self.front.load([audio[row] for row in order])
+            silence = self._run(waveforms)
+            return silence[torch.tensor(order, device=silence.device).argsort()]
+
+    def _run(self, waveforms: frontend.Waveforms) -> Tensor:
+        """Score recordings sorted by falling length; a chunk has only those that reach it."""
+        frames = waveforms.frames
+        silence = torch.ones(len(frames), max(frames, default=0), device=self.front.device)
+        pasts = self.network.encoder.start(len(frames))
+        start = 0
+        while rows := sum(count > start for count in frames):
+            stop = min(start + self._chunk_steps(rows), frames[0])
+            features = self.front.features(waveforms.first(rows), start, stop)
+            pasts = [past[:rows] for past in pasts]
+            inputs = features.to(pasts[0].dtype)
+            silence[:rows, start:stop], pasts = self.network(inputs, pasts)
+            start = stop
+        return silence
+
+    def _chunk_steps(self, rows: int) -> int:
+        limit = _CUDA_CHUNK_STEPS if self.front.device.type == "cuda" else _CPU_CHUNK_STEPS
+        return max(1, min(limit // rows, _LONGEST_CHUNK_STEPS))
+
+
+def load(folder: ModelFolder, device: torch.device, dtype: torch.dtype) -> Vad:
+    """Load an FSMN-VAD model folder; ModelError says what does not fit."""
+    config = folder.read_config(fsmn_vad.FsmnVadConfig)
+    if config.frontend_conf.lfr_n != 1:
+        raise ModelError(f"{folder.path / 'config.yaml'}: frontend_conf.lfr_n must be 1 for a VAD")
+    with torch.device("meta"):
+        network = fsmn_vad.FsmnVad(config)
+    folder.load_weights(network, device, dtype)
+    front = frontend.open_frontend(folder.file("am.mvn"), config.frontend_conf, device)
+    return Vad(front, network, config.model_conf)
