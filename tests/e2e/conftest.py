@@ -1,8 +1,8 @@
-"""The stage of every end-to-end test: a real cluster with the chart installed, images loaded before.
+"""The stage of every end-to-end test: a real cluster, the images loaded, the chart installed here.
 
-`ASR_CLUSTER_AUDIT_LOG` and `ASR_CLUSTER_PROMETHEUS` name what not every cluster has; tests that need
-one that is not named are left out, and the summary says so. `ASR_E2E_OPERATOR=absent` stops the
-operator first: every test that is worth something must fail then.
+`ASR_CLUSTER_AUDIT_LOG` and `ASR_CLUSTER_PROMETHEUS` name what not every cluster has; tests that
+need one that is not named are left out, and the summary says so. `ASR_E2E_OPERATOR=absent` stops
+the operator first: every test that is worth something must fail then.
 """
 
 import os
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from harness import asr, audit, cluster, release, speaking
 
 ORDER = [
@@ -18,24 +19,26 @@ ORDER = [
     "quiet", "deletion", "rights",
 ]  # fmt: skip
 NEEDS = {"audit_log": "ASR_CLUSTER_AUDIT_LOG", "prometheus": "ASR_CLUSTER_PROMETHEUS"}
+LEFT_OUT = pytest.StashKey[list[str]]()
 ABSENT = os.environ.get("ASR_E2E_OPERATOR") == "absent"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the files into the order in which one service goes through its life."""
     ours = [item for item in items if item.path.parent == Path(__file__).parent]
-    lacking = {fixture for fixture, name in NEEDS.items() if name not in os.environ}
-    left_out = [item for item in ours if lacking & set(item.fixturenames)]
+    left_out = [item for item in ours if missing(item)]
     config.stash[LEFT_OUT] = [
-        f"{item.name}: {', '.join(NEEDS[each] for each in sorted(lacking & set(item.fixturenames)))} is not set"
-        for item in left_out
+        f"{item.name}, because {missing(item)} is not set" for item in left_out
     ]
     kept = [item for item in ours if item not in left_out]
     kept.sort(key=lambda item: ORDER.index(item.path.stem.removeprefix("test_")))
     items[:] = [item for item in items if item not in ours] + kept
 
 
-LEFT_OUT = pytest.StashKey[list[str]]()
+def missing(item: pytest.Item) -> str:
+    """Name the variables that a test needs and that are not set."""
+    needs = (NEEDS[fixture] for fixture in NEEDS.keys() & set(getattr(item, "fixturenames", ())))
+    return ", ".join(sorted(name for name in needs if name not in os.environ))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -49,7 +52,14 @@ def kubernetes() -> cluster.Cluster:
 
 
 @pytest.fixture(scope="session")
-def operator(kubernetes: cluster.Cluster) -> Iterator[release.Operator]:
+def audit_start() -> int:
+    """Where the audit log ended before the operator came."""
+    path = os.environ.get(NEEDS["audit_log"])
+    return Path(path).stat().st_size if path else 0
+
+
+@pytest.fixture(scope="session")
+def operator(kubernetes: cluster.Cluster, audit_start: int) -> Iterator[release.Operator]:
     """The operator, installed from this checkout; its definition stays when it goes."""
     installed = release.Operator(kubernetes)
     installed.install()
@@ -62,13 +72,14 @@ def operator(kubernetes: cluster.Cluster) -> Iterator[release.Operator]:
 
 
 @pytest.fixture(scope="session")
-def audit_log(operator: release.Operator) -> audit.AuditLog:
-    return audit.AuditLog(Path(os.environ["ASR_CLUSTER_AUDIT_LOG"]), release.USER)
+def audit_log(operator: release.Operator, audit_start: int) -> audit.AuditLog:
+    """What the operator called since it was installed."""
+    return audit.AuditLog(Path(os.environ[NEEDS["audit_log"]]), release.USER, audit_start)
 
 
 @pytest.fixture(scope="session")
 def prometheus() -> str:
-    return os.environ["ASR_CLUSTER_PROMETHEUS"]
+    return os.environ[NEEDS["prometheus"]]
 
 
 @pytest.fixture(scope="session")

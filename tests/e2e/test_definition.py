@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from harness import asr, cluster
 
 SOURCE = Path(__file__).parents[2] / "crds" / "asrservices.yaml"
@@ -157,7 +158,7 @@ def test_rule_accepts_and_refuses_and_names_the_field(create, path, keyword):
     accepted, refused = RULES[path, keyword]
 
     create(spec_with(path, accepted))
-    with pytest.raises(cluster.Refused) as refusal:
+    with pytest.raises(cluster.RefusedError) as refusal:
         create(spec_with(path, refused))
 
     assert refusal.value.code == 422
@@ -170,7 +171,7 @@ def test_rule_accepts_and_refuses_and_names_the_field(create, path, keyword):
 )
 def test_name_that_children_cannot_bear_is_refused(create, accepted, refused):
     create(DEFAULTS, accepted)
-    with pytest.raises(cluster.Refused, match=r"metadata\.name must"):
+    with pytest.raises(cluster.RefusedError, match=r"metadata\.name must"):
         create(DEFAULTS, refused)
 
 
@@ -182,12 +183,12 @@ def test_value_of_the_wrong_type_is_refused(create, path):
     schema = dict(fields_in(SCHEMA["properties"]["spec"], "spec"))[path]
     wrong = 1 if schema["type"] == "string" else "a string"
 
-    with pytest.raises(cluster.Refused, match=path.replace(".", r"\.")):
+    with pytest.raises(cluster.RefusedError, match=path.replace(".", r"\.")):
         create(spec_with(path, wrong))
 
 
 def test_unknown_field_is_refused(create):
-    with pytest.raises(cluster.Refused, match=r'unknown field "spec\.runtime\.gpus"'):
+    with pytest.raises(cluster.RefusedError, match=r'unknown field "spec\.runtime\.gpus"'):
         create(spec_with("spec.runtime.gpus", 2))
 
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-from harness import cluster, waiting
 from prometheus_client import parser
+
+from harness import cluster, waiting
 
 READY_S = 180  # a pod imports torch on a busy machine
 CPU = {
@@ -20,7 +20,7 @@ PROBES = 8081
 
 
 def manifest(name: str, *changes: Mapping[str, Any]) -> dict:
-    """Return an AsrService that runs the demo model on the CPU, with changes merged into its spec."""
+    """Return an AsrService with the demo model on the CPU, with changes merged into its spec."""
     return {
         "apiVersion": "asr-operator.dev/v1alpha1",
         "kind": "AsrService",
@@ -136,9 +136,6 @@ class Service:
         )
         return f"ws://{address}:{port['nodePort']}"
 
-    def address_of(self, pod: Mapping[str, Any]) -> str:
-        return f"ws://{pod['status']['podIP']}:10095"
-
     def metrics(self) -> dict[str, "Metrics"]:
         """Scrape every pod through the API server's proxy."""
         return {
@@ -184,7 +181,3 @@ class Metrics:
             for found, with_labels, value in self.samples
             if found == name and labels.items() <= with_labels.items()
         ]
-
-
-def as_yaml(body: Mapping[str, Any]) -> str:
-    return yaml.safe_dump(dict(body), sort_keys=False)

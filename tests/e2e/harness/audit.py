@@ -46,11 +46,10 @@ def parse_call(line: str) -> Call:
 
 
 class AuditLog:
-    """The calls of one user from the moment this object is made."""
+    """The calls of one user from an offset of the file on."""
 
-    def __init__(self, path: Path, user: str) -> None:
-        self._path, self._user = path, user
-        self._start = path.stat().st_size
+    def __init__(self, path: Path, user: str, start: int) -> None:
+        self._path, self._user, self._start = path, user, start
 
     def calls(self) -> list[Call]:
         with self._path.open("rb") as log:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
-from kubernetes import client, config
+from kubernetes import config
 
 DISPOSABLE = ("kind-", "k3d-", "asr-cluster")
 PATHS = {
@@ -28,7 +28,7 @@ PATHS = {
 }
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The API server said no; `code` is its status, the text its message."""
 
     def __init__(self, code: int, message: str) -> None:
@@ -67,7 +67,7 @@ class Cluster:
             value = text
         if response.status >= 400:
             message = value["message"] if isinstance(value, dict) else text
-            raise Refused(response.status, message)
+            raise RefusedError(response.status, message)
         return value
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
@@ -105,7 +105,7 @@ class Namespace:
     def get(self, kind: str, name: str) -> dict | None:
         try:
             return self.cluster.request("GET", self.path(kind, name))
-        except Refused as refused:
+        except RefusedError as refused:
             if refused.code == 404:
                 return None
             raise

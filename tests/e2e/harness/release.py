@@ -1,4 +1,4 @@
-"""The operator under test: the chart, installed by Helm from this checkout with the images built here."""
+"""The operator under test: the chart of this checkout, installed by Helm."""
 
 import subprocess
 from dataclasses import dataclass
@@ -36,13 +36,15 @@ class Operator:
         return self.cluster.namespace(NAMESPACE)
 
     def install(self) -> None:
-        """Install or upgrade the release; a pod that runs already is replaced."""
+        """Install the release, or upgrade it and replace its pod, whose image may be newer."""
+        there = NAME in helm("list", "--namespace", NAMESPACE, "--short").split()
         values = [part for each in VALUES for part in ("--set", each)]
         helm(
             "upgrade", "--install", NAME, str(CHART), "--namespace", NAMESPACE,
             "--create-namespace", "--reset-values", *values,
         )  # fmt: skip
-        self.namespace.kubectl("rollout", "restart", f"deployment/{NAME}")
+        if there:
+            self.namespace.kubectl("rollout", "restart", f"deployment/{NAME}")
 
     def uninstall(self) -> None:
         helm("uninstall", NAME, "--namespace", NAMESPACE, "--wait")

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import funasr_client
@@ -43,6 +43,14 @@ class Heard:
     refusals: tuple[str, ...]
 
 
+@dataclass(slots=True)
+class Pause:
+    """A stop half-way through an utterance, with the session open."""
+
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 async def open_session(url: str, name: str = "") -> tuple[Any, tuple[str, ...]]:
     """Open a session under the retry policy; return the client and the refusals."""
     refusals: list[str] = []
@@ -61,13 +69,14 @@ async def open_session(url: str, name: str = "") -> tuple[Any, tuple[str, ...]]:
             return client, tuple(refusals)
 
 
-async def speak(url: str, utterance: Utterance, pause: asyncio.Event | None = None) -> Heard:
-    """Speak one utterance in a session of its own; with `pause`, stop half-way until it is set."""
+async def speak(url: str, utterance: Utterance, pause: Pause | None = None) -> Heard:
+    """Speak one utterance in a session of its own, with a pause half-way if one is given."""
     client, refusals = await open_session(url, utterance.name)
     try:
         for number, chunk in enumerate(utterance.chunks):
             if pause and number == len(utterance.chunks) // 2:
-                await pause.wait()
+                pause.reached.set()
+                await pause.over.wait()
             await client.send(chunk)
         await client.signal_close()
         messages = [message async for message in client.stream()]

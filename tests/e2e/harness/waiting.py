@@ -38,6 +38,21 @@ def stays(what: str, observe: Callable[[], T], *, window_s: float) -> T:
     return first
 
 
+def wait_until_still(what: str, observe: Callable[[], T], *, still_s: float) -> T:
+    """Wait until the state has not changed for a while; fail when it keeps changing."""
+    since, last = time.monotonic(), observe()
+
+    def still() -> bool:
+        nonlocal since, last
+        now = observe()
+        if now != last:
+            since, last = time.monotonic(), now
+        return time.monotonic() - since >= still_s
+
+    wait_for(f"{what} that keeps still", still, deadline_s=10 * still_s)
+    return last
+
+
 def shown(state: Any) -> str:
     """Render a state for people, without the API server's bookkeeping."""
 

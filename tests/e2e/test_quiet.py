@@ -1,0 +1,69 @@
+"""A service that nobody touches is left alone; a retune reaches it through the kubelet alone.
+
+The batching is changed first, because the kubelet takes up to two minutes to bring a changed
+ConfigMap to running pods: that is the quiet window. Its length is `ASR_E2E_QUIET_SECONDS`.
+"""
+
+import os
+
+import pytest
+
+from harness import release, waiting
+
+WINDOW_S = float(os.environ.get("ASR_E2E_QUIET_SECONDS", "60"))
+KUBELET_S = 150
+
+
+@pytest.fixture(scope="module")
+def retuned(speech):
+    """Change the batching, and return the pods that run."""
+    speech.wait_ready()
+    pods = speech.pod_uids()
+    speech.patch({"batching": {"size": 9, "audioSeconds": 90, "maxWaitMilliseconds": 40}})
+    waiting.wait_for(
+        "a status that knows the new batch size",
+        lambda: speech.status,
+        lambda status: status["batchSize"]["desired"] == 9,
+    )
+    speech.wait_ready()
+    return pods
+
+
+@pytest.fixture(scope="module")
+def quiet(retuned, speech, audit_log):
+    """Watch the children for a window; return the calls of the operator in it."""
+    waiting.wait_until_still(
+        "the number of writes",
+        lambda: sum(call.mutating for call in audit_log.calls()),
+        still_s=release.RESYNC_S / 2,
+    )
+    before = len(audit_log.calls())
+    waiting.stays("a child", lambda: versions(speech), window_s=WINDOW_S)
+    return audit_log.calls()[before:]
+
+
+def versions(service):
+    """Return the resource versions of the service and its children."""
+    objects = [service.body, *service.children().values()]
+    return {each["kind"]: each["metadata"]["resourceVersion"] for each in objects}
+
+
+def test_operator_changes_nothing_in_a_quiet_window(quiet):
+    assert [call for call in quiet if call.mutating] == []
+
+
+def test_operator_is_awake_in_a_quiet_window(quiet):
+    assert any(call.verb in {"get", "list", "watch"} for call in quiet)
+
+
+def test_retune_reaches_the_running_pods(retuned, quiet, speech):
+    (metrics,) = waiting.wait_for(
+        "batch limit of 9",
+        lambda: list(speech.metrics().values()),
+        lambda found: [each.value("asr_batch_size_limit") for each in found] == [9],
+        deadline_s=KUBELET_S,
+    )
+
+    assert metrics.value("asr_batch_audio_limit_seconds") == 90
+    assert metrics.value("asr_max_wait_seconds") == pytest.approx(0.04)
+    assert speech.pod_uids() == retuned

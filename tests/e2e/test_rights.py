@@ -1,0 +1,46 @@
+"""What the operator may do and what it did: the same, over all tests before."""
+
+import itertools
+
+from harness import release
+
+
+def granted(kubernetes):
+    """Return every right of the operator as API group, resource and verb."""
+    path = f"apis/rbac.authorization.k8s.io/v1/clusterroles/{release.NAME}"
+    return {
+        right
+        for rule in kubernetes.request("GET", path)["rules"]
+        for right in itertools.product(rule["apiGroups"], rule["resources"], rule["verbs"])
+    }
+
+
+def used(calls):
+    """Return every right that was used; server-side apply of a new object needs `create` too."""
+    rights = {call.right for call in calls}
+    made = {
+        (*call.right[:2], "create") for call in calls if (call.verb, call.code) == ("patch", 201)
+    }
+    return rights | made
+
+
+def test_every_right_was_used(kubernetes, audit_log):
+    assert granted(kubernetes) - used(audit_log.calls()) == set()
+
+
+def test_no_call_was_forbidden(audit_log):
+    assert [call for call in audit_log.calls() if call.code in {401, 403}] == []
+
+
+def test_operator_never_crashed(operator):
+    restarts = {
+        pod["metadata"]["name"]: status["restartCount"]
+        for pod in operator.pods()
+        for status in pod["status"]["containerStatuses"]
+    }
+
+    assert set(restarts.values()) == {0}, operator.logs()[-4000:]
+
+
+def test_logs_hold_no_traceback(operator):
+    assert "Traceback" not in operator.logs()

@@ -1,0 +1,69 @@
+"""A change of the pod template replaces every pod and cuts no session.
+
+Sessions stop half-way through an utterance until the replacement is over; what they said must come
+back. All the while others open sessions; a Service that always has an endpoint refuses none.
+"""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from harness import speaking
+
+IN_FLIGHT = 4
+
+
+@pytest.fixture(scope="module")
+def rolled(speech, sayings):
+    """Roll the pods under open sessions; return what those heard and what new ones heard."""
+    speech.wait_ready()
+    before = speech.pod_uids()
+    held, new = asyncio.run(roll(speech, sayings))
+    assert not before & speech.pod_uids()
+    return held, new
+
+
+async def roll(speech, sayings):
+    url, over = speech.url, asyncio.Event()
+    pauses = [speaking.Pause() for _ in range(IN_FLIGHT)]
+    pairs = zip(sayings[:IN_FLIGHT], pauses, strict=True)
+    held = [asyncio.create_task(speaking.speak(url, *each)) for each in pairs]
+    async with asyncio.timeout(speaking.PATIENCE_S):
+        await asyncio.gather(*(pause.reached.wait() for pause in pauses))
+    coming = asyncio.create_task(keep_coming(url, sayings[IN_FLIGHT:], over))
+    await asyncio.to_thread(change_the_pods, speech)
+    over.set()
+    for pause in pauses:
+        pause.over.set()
+    return await asyncio.gather(*held), await coming
+
+
+def change_the_pods(speech):
+    speech.patch({"runtime": {"resources": {"requests": {"memory": "320Mi"}}}})
+    speech.wait_ready()
+
+
+async def keep_coming(url, sayings, over):
+    """Speak one utterance after the other until it is over."""
+    heard = []
+    while not over.is_set():
+        heard.append(await speaking.speak(url, sayings[len(heard) % len(sayings)]))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), 0.5)
+    return heard
+
+
+def test_open_sessions_finish_with_their_words(rolled, cer):
+    held, _ = rolled
+
+    assert len(held) == IN_FLIGHT
+    assert cer([(each.said, each.text) for each in held]) <= 0.1
+
+
+def test_new_sessions_find_a_server_all_the_while(rolled, cer):
+    _, new = rolled
+
+    assert len(new) >= 5
+    assert cer([(each.said, each.text) for each in new]) <= 0.1
+    assert [each.refusals for each in new if each.refusals] == []
