@@ -16,10 +16,11 @@ from harness import asr, audit, cluster, release, speaking
 
 ORDER = [
     "definition", "service", "words", "impossible", "changes", "rollout", "repair", "absence",
-    "quiet", "deletion", "rights",
+    "quiet", "deletion", "rights", "scope",
 ]  # fmt: skip
 NEEDS = {"audit_log": "ASR_CLUSTER_AUDIT_LOG", "prometheus": "ASR_CLUSTER_PROMETHEUS"}
 LEFT_OUT = pytest.StashKey[list[str]]()
+VALUES = ("imageAllowList={localhost/asr-server:*}",)
 ABSENT = os.environ.get("ASR_E2E_OPERATOR") == "absent"
 
 
@@ -61,7 +62,7 @@ def audit_start() -> int:
 @pytest.fixture(scope="session")
 def operator(kubernetes: cluster.Cluster, audit_start: int) -> Iterator[release.Operator]:
     """The operator, installed from this checkout; its definition stays when it goes."""
-    installed = release.Operator(kubernetes)
+    installed = release.Operator(kubernetes, values=VALUES)
     installed.install()
     if ABSENT:
         installed.stop()
@@ -73,8 +74,8 @@ def operator(kubernetes: cluster.Cluster, audit_start: int) -> Iterator[release.
 
 @pytest.fixture(scope="session")
 def audit_log(operator: release.Operator, audit_start: int) -> audit.AuditLog:
-    """What the operator called since it was installed."""
-    return audit.AuditLog(Path(os.environ[NEEDS["audit_log"]]), release.USER, audit_start)
+    """What was called since the operator was installed."""
+    return audit.AuditLog(Path(os.environ[NEEDS["audit_log"]]), audit_start)
 
 
 @pytest.fixture(scope="session")

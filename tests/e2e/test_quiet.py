@@ -30,16 +30,16 @@ def retuned(speech):
 
 
 @pytest.fixture(scope="module")
-def quiet(retuned, speech, audit_log):
+def quiet(retuned, speech, operator, audit_log):
     """Watch the children for a window; return the calls of the operator in it."""
     waiting.wait_until_still(
         "the number of writes",
-        lambda: sum(call.mutating for call in audit_log.calls()),
+        lambda: sum(call.mutating for call in audit_log.calls(operator.user)),
         still_s=release.RESYNC_S / 2,
     )
-    before = len(audit_log.calls())
+    before = len(audit_log.calls(operator.user))
     waiting.stays("a child", lambda: versions(speech), window_s=WINDOW_S)
-    return audit_log.calls()[before:]
+    return audit_log.calls(operator.user)[before:]
 
 
 def versions(service):

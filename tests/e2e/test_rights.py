@@ -2,12 +2,10 @@
 
 import itertools
 
-from harness import release
 
-
-def granted(kubernetes):
+def granted(kubernetes, operator):
     """Return every right of the operator as API group, resource and verb."""
-    path = f"apis/rbac.authorization.k8s.io/v1/clusterroles/{release.NAME}"
+    path = f"apis/rbac.authorization.k8s.io/v1/clusterroles/{operator.name}"
     return {
         right
         for rule in kubernetes.request("GET", path)["rules"]
@@ -24,12 +22,12 @@ def used(calls):
     return rights | made
 
 
-def test_every_right_was_used(kubernetes, audit_log):
-    assert granted(kubernetes) - used(audit_log.calls()) == set()
+def test_every_right_was_used(kubernetes, operator, audit_log):
+    assert granted(kubernetes, operator) - used(audit_log.calls(operator.user)) == set()
 
 
-def test_no_call_was_forbidden(audit_log):
-    assert [call for call in audit_log.calls() if call.code in {401, 403}] == []
+def test_no_call_was_forbidden(operator, audit_log):
+    assert [call for call in audit_log.calls(operator.user) if call.code in {401, 403}] == []
 
 
 def test_operator_never_crashed(operator):

@@ -46,15 +46,16 @@ def parse_call(line: str) -> Call:
 
 
 class AuditLog:
-    """The calls of one user from an offset of the file on."""
+    """The calls from an offset of the file on."""
 
-    def __init__(self, path: Path, user: str, start: int) -> None:
-        self._path, self._user, self._start = path, user, start
+    def __init__(self, path: Path, start: int) -> None:
+        self._path, self._start = path, start
 
-    def calls(self) -> list[Call]:
+    def calls(self, user: str) -> list[Call]:
+        """List the calls of one user."""
         with self._path.open("rb") as log:
             log.seek(self._start)
             lines = log.read().decode().splitlines(keepends=True)
         # The API server may be in the middle of writing the last line.
         calls = [parse_call(line) for line in lines if line.endswith("\n")]
-        return [call for call in calls if call.user == self._user]
+        return [call for call in calls if call.user == user]

@@ -1,4 +1,4 @@
-"""The operator under test: the chart of this checkout, installed by Helm."""
+"""An operator under test: the chart of this checkout, installed by Helm."""
 
 import subprocess
 from dataclasses import dataclass
@@ -7,16 +7,7 @@ from pathlib import Path
 from harness import cluster, waiting
 
 CHART = Path(__file__).parents[3] / "charts" / "asr-operator"
-NAMESPACE = "asr-system"
-NAME = "asr-operator"
-USER = f"system:serviceaccount:{NAMESPACE}:{NAME}"
 RESYNC_S = 10
-VALUES = [
-    f"resyncSeconds={RESYNC_S}",
-    "workers=4",
-    "logLevel=debug",
-    "imageAllowList={localhost/asr-server:*}",
-]
 
 
 def helm(*arguments: str) -> str:
@@ -27,34 +18,42 @@ def helm(*arguments: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """The release that runs the operator."""
+    """A release of the chart; its name must hold the chart's, which keeps the names short."""
 
     cluster: cluster.Cluster
+    name: str = "asr-operator"
+    namespace_name: str = "asr-system"
+    values: tuple[str, ...] = ()
 
     @property
     def namespace(self) -> cluster.Namespace:
-        return self.cluster.namespace(NAMESPACE)
+        return self.cluster.namespace(self.namespace_name)
+
+    @property
+    def user(self) -> str:
+        """The operator's name in the audit log."""
+        return f"system:serviceaccount:{self.namespace_name}:{self.name}"
 
     def install(self) -> None:
         """Install the release, or upgrade it and replace its pod, whose image may be newer."""
-        there = NAME in helm("list", "--namespace", NAMESPACE, "--short").split()
-        values = [part for each in VALUES for part in ("--set", each)]
+        there = self.name in helm("list", "--namespace", self.namespace_name, "--short").split()
+        values = [f"resyncSeconds={RESYNC_S}", "logLevel=debug", *self.values]
         helm(
-            "upgrade", "--install", NAME, str(CHART), "--namespace", NAMESPACE,
-            "--create-namespace", "--reset-values", *values,
+            "upgrade", "--install", self.name, str(CHART), "--namespace", self.namespace_name,
+            "--create-namespace", "--reset-values", *(f"--set={each}" for each in values),
         )  # fmt: skip
         if there:
-            self.namespace.kubectl("rollout", "restart", f"deployment/{NAME}")
+            self.namespace.kubectl("rollout", "restart", f"deployment/{self.name}")
 
     def uninstall(self) -> None:
-        helm("uninstall", NAME, "--namespace", NAMESPACE, "--wait")
+        helm("uninstall", self.name, "--namespace", self.namespace_name, "--wait")
 
     def start(self) -> None:
         self._scale(1)
         self.wait_running()
 
     def wait_running(self) -> None:
-        self.namespace.kubectl("rollout", "status", f"deployment/{NAME}", "--timeout=120s")
+        self.namespace.kubectl("rollout", "status", f"deployment/{self.name}", "--timeout=120s")
 
     def stop(self) -> None:
         """Stop the operator and wait until its pod is gone."""
@@ -62,10 +61,10 @@ class Operator:
         waiting.wait_for("end of the operator", self.pods, lambda pods: not pods, deadline_s=60)
 
     def pods(self) -> list[dict]:
-        return self.namespace.find("Pod", f"app.kubernetes.io/name={NAME}")
+        return self.namespace.find("Pod", f"app.kubernetes.io/instance={self.name}")
 
     def logs(self) -> str:
-        return self.namespace.kubectl("logs", f"deployment/{NAME}")
+        return self.namespace.kubectl("logs", f"deployment/{self.name}")
 
     def _scale(self, replicas: int) -> None:
-        self.namespace.patch("Deployment", NAME, {"spec": {"replicas": replicas}})
+        self.namespace.patch("Deployment", self.name, {"spec": {"replicas": replicas}})

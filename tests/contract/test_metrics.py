@@ -1,0 +1,79 @@
+"""The names of the server's metrics: what operators, dashboards and alerts build on."""
+
+from pathlib import Path
+
+import pytest
+
+from asr_operator.children import pod
+from asr_server.metrics import Metrics
+
+ROOT = Path(__file__).parents[2]
+NAMES = {
+    "asr_audio_seconds_total": {"class"},
+    "asr_batch_audio_limit_seconds": set(),
+    "asr_batch_audio_seconds": {"stage"},
+    "asr_batch_fill_ratio": {"stage"},
+    "asr_batch_release_total": {"stage", "reason"},
+    "asr_batch_seconds": {"stage"},
+    "asr_batch_size": {"stage"},
+    "asr_batch_size_limit": set(),
+    "asr_config_errors_total": set(),
+    "asr_config_generation": set(),
+    "asr_engine_busy_seconds_total": set(),
+    "asr_engine_restarts_total": set(),
+    "asr_event_loop_lag_seconds": set(),
+    "asr_final_latency_seconds": {"mode"},
+    "asr_max_wait_seconds": set(),
+    "asr_oom_total": set(),
+    "asr_queue_audio_seconds": {"class"},
+    "asr_queue_wait_seconds": {"class"},
+    "asr_received_audio_seconds_total": {"class"},
+    "asr_received_items_total": {"class"},
+    "asr_refused_sessions_total": {"reason"},
+    "asr_saturation": set(),
+    "asr_server_info": {"asr_namespace", "asr_service", "asr_pod", "version", "device", "model"},
+    "asr_session_limit": set(),
+    "asr_sessions": {"state"},
+    "asr_stage_seconds": {"stage"},
+    "asr_utterances_total": {"outcome"},
+}
+
+
+def declared():
+    """Return name and labels of every metric that the server declares."""
+    metrics = Metrics()
+    collectors = [
+        each
+        for group in (metrics.session, metrics.engine, metrics.server)
+        for each in vars(group).values()
+    ]
+    return {
+        each.describe()[0].name + ("_total" if each._type == "counter" else ""): set(
+            each._labelnames
+        )
+        for each in collectors
+    }
+
+
+def test_server_declares_these_metrics_and_no_others():
+    assert declared() == NAMES
+
+
+@pytest.mark.parametrize("label", ["asr_namespace", "asr_service", "asr_pod"])
+def test_pod_knows_who_it_is(label):
+    names = {each["name"] for each in pod_environment()}
+
+    assert label.upper() in names
+    assert label in NAMES["asr_server_info"]
+
+
+def pod_environment():
+    from asr_operator.api import spec
+    from asr_operator.state.policy import ServerPolicy
+
+    built = pod.build_pod_template(
+        spec.Identity("speech", "team", "1"),
+        spec.AsrServiceSpec(spec.DemoModel()),
+        ServerPolicy("asr-server:1"),
+    )
+    return built["spec"]["containers"][0]["env"]
