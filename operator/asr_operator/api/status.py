@@ -12,6 +12,8 @@ from asr_operator.api.names import ConditionType
 
 Truth = Literal["True", "False", "Unknown"]
 
+KNOWN_TYPES = frozenset(ConditionType)
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -73,7 +75,7 @@ def parse_status(body: Mapping[str, Any]) -> AsrServiceStatus:
                 last_transition_time=found["lastTransitionTime"],
             )
             for found in status.get("conditions") or ()
-            if found["type"] in ConditionType
+            if found["type"] in KNOWN_TYPES
         ),
         replicas=status.get("replicas", 0),
         ready_replicas=status.get("readyReplicas", 0),

@@ -1,0 +1,139 @@
+"""Reads one service with its children and server pods; the shapes of the Kubernetes API stop here.
+
+Every read goes to the API server, so that no decision is made on a stale cache.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from asr_operator.api import names, spec, status
+from asr_operator.children.config_map import LIVE_CONFIG_FILE
+from asr_operator.cluster import client, paths
+from asr_operator.state.observed import (
+    Observed,
+    ObservedChild,
+    ObservedDeployment,
+    ObservedPod,
+    Termination,
+)
+from asr_operator.state.plan import Manifest
+
+FINISHED_PHASES = ("Succeeded", "Failed")
+POD_TEMPLATE_LABEL = "pod-template-hash"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What was read, as it is stored: the service, its children by kind, its server pods."""
+
+    service: Manifest
+    children: Mapping[str, Manifest]
+    pods: tuple[Manifest, ...]
+
+    def replace(self, changed: Mapping[str, Manifest]) -> "Snapshot":
+        """Return the snapshot with newer versions of some children."""
+        return Snapshot(self.service, {**self.children, **changed}, self.pods)
+
+
+async def observe_service(cluster: client.Cluster, namespace: str, name: str) -> Snapshot | None:
+    """Read a service and all that belongs to it; None when it does not exist."""
+    service = await _find(cluster, paths.object_path(names.KIND, namespace, name))
+    if service is None:
+        return None
+    selector = names.render_selector_text(names.render_labels(name))
+    *children, pods = await asyncio.gather(
+        *(_find(cluster, paths.child_path(kind, namespace, name)) for kind in paths.CHILD_KINDS),
+        cluster.get(paths.collection_path("Pod", namespace), {"labelSelector": selector}),
+    )
+    found = {kind: child for kind, child in zip(paths.CHILD_KINDS, children, strict=True) if child}
+    return Snapshot(service, found, tuple((pods or {}).get("items") or ()))
+
+
+def read_observed(snapshot: Snapshot) -> Observed:
+    """Return what was read as values."""
+    deployment = snapshot.children.get("Deployment")
+    config_map = snapshot.children.get("ConfigMap") or {}
+    return Observed(
+        service=spec.parse_service(snapshot.service),
+        status=status.parse_status(snapshot.service),
+        children=tuple(_read_child(kind, child) for kind, child in snapshot.children.items()),
+        deployment=read_deployment(deployment) if deployment else None,
+        live_config=(config_map.get("data") or {}).get(LIVE_CONFIG_FILE),
+        pods=tuple(read_pod(pod) for pod in snapshot.pods if _is_live(pod)),
+    )
+
+
+def read_deployment(deployment: Manifest) -> ObservedDeployment:
+    """Return the state of a Deployment."""
+    observed = deployment.get("status") or {}
+    conditions = {found["type"]: found for found in observed.get("conditions") or ()}
+    progressing = conditions.get("Progressing") or {}
+    refused = conditions.get("ReplicaFailure") or {}
+    return ObservedDeployment(
+        is_current=observed.get("observedGeneration", 0) >= deployment["metadata"]["generation"],
+        replicas=observed.get("replicas", 0),
+        updated_replicas=observed.get("updatedReplicas", 0),
+        ready_replicas=observed.get("readyReplicas", 0),
+        deadline_exceeded=progressing.get("reason") == "ProgressDeadlineExceeded",
+        pod_refusal=_drop_pod_name(refused.get("message", ""))
+        if refused.get("status") == "True"
+        else None,
+    )
+
+
+def read_pod(pod: Manifest) -> ObservedPod:
+    """Return the state of a server pod and of its one container."""
+    metadata, observed = pod["metadata"], pod.get("status") or {}
+    conditions = {found["type"]: found for found in observed.get("conditions") or ()}
+    scheduled = conditions.get("PodScheduled") or {}
+    container: Manifest = next(iter(observed.get("containerStatuses") or ()), {})
+    state = container.get("state") or {}
+    waiting = state.get("waiting") or {}
+    return ObservedPod(
+        name=metadata["name"],
+        template=(metadata.get("labels") or {}).get(POD_TEMPLATE_LABEL, ""),
+        created_at=metadata["creationTimestamp"],
+        is_ready=(conditions.get("Ready") or {}).get("status") == "True",
+        is_running="running" in state,
+        waiting_reason=waiting.get("reason", ""),
+        waiting_message=waiting.get("message", ""),
+        terminated=_read_termination(state, container.get("lastState") or {}),
+        unschedulable=scheduled.get("message", "")
+        if scheduled.get("reason") == "Unschedulable"
+        else None,
+    )
+
+
+def _read_termination(state: Mapping[str, Any], last: Mapping[str, Any]) -> Termination | None:
+    ended = state.get("terminated") or last.get("terminated")
+    if ended is None:
+        return None
+    return Termination(ended["exitCode"], ended.get("reason", ""), ended.get("message", ""))
+
+
+def _read_child(kind: str, child: Manifest) -> ObservedChild:
+    owners = child["metadata"].get("ownerReferences") or ()
+    controller = next((owner["uid"] for owner in owners if owner.get("controller")), None)
+    return ObservedChild(kind, child["metadata"]["name"], controller)
+
+
+def _is_live(pod: Manifest) -> bool:
+    finished = (pod.get("status") or {}).get("phase") in FINISHED_PHASES
+    return not finished and "deletionTimestamp" not in pod["metadata"]
+
+
+def _drop_pod_name(message: str) -> str:
+    """Leave out the name of the pod that was refused: it is another one at each attempt."""
+    head, marker, tail = message.partition(" is forbidden: ")
+    return tail if marker and head.startswith("pods ") else message
+
+
+async def _find(cluster: client.Cluster, path: str) -> Manifest | None:
+    try:
+        return await cluster.get(path)
+    except client.ApiError as error:
+        if error.status == client.NOT_FOUND:
+            return None
+        raise

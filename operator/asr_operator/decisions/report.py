@@ -1,0 +1,121 @@
+"""The status to write, and the events that tell of its changes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from asr_operator.api import names, status
+from asr_operator.api.names import ConditionType, Reason
+from asr_operator.api.spec import InvalidSpec
+from asr_operator.api.status import AsrServiceStatus, Condition, LastFailure
+from asr_operator.children import service as service_child
+from asr_operator.decisions import conditions, rollout
+from asr_operator.decisions.conditions import Verdict
+from asr_operator.state.observed import Observed
+from asr_operator.state.plan import Plan, Refusal
+
+# False, and yet nothing that anybody has to put right.
+HARMLESS = frozenset(
+    {
+        Reason.STARTING,
+        Reason.LOADING,
+        Reason.ROLLOUT_COMPLETE,
+        Reason.PAUSED,
+        Reason.SPEC_INVALID,
+        Reason.SCALED_TO_ZERO,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A change of a condition that is worth an event."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+def decide_status(
+    observed: Observed, plan: Plan, refusals: tuple[Refusal, ...], now: datetime
+) -> AsrServiceStatus:
+    """Return the status by what was observed; equal to the old one when nothing changed."""
+    fleet = rollout.judge_rollout(observed)
+    spec_verdict = conditions.judge_spec(plan, refusals)
+    progress = conditions.judge_progress(plan, refusals, fleet)
+    verdicts = {
+        ConditionType.READY: conditions.judge_readiness(spec_verdict, progress, fleet),
+        ConditionType.SPEC_VALID: spec_verdict,
+        ConditionType.PROGRESSING: progress,
+        ConditionType.MODEL_READY: conditions.judge_model(fleet),
+        ConditionType.CAPACITY_AVAILABLE: conditions.judge_capacity(fleet),
+    }
+    service, spec = observed.service.identity, observed.service.spec
+    old = observed.status
+    return AsrServiceStatus(
+        observed_generation=observed.service.generation,
+        conditions=tuple(
+            _render_condition(type_, verdict, observed, now) for type_, verdict in verdicts.items()
+        ),
+        replicas=observed.deployment.replicas if observed.deployment else 0,
+        ready_replicas=fleet.ready,
+        selector=names.render_selector_text(names.render_selector(service.name)),
+        url=old.url if isinstance(spec, InvalidSpec) else service_child.render_url(service, spec),
+        desired_batch_size=old.desired_batch_size
+        if isinstance(spec, InvalidSpec)
+        else spec.batching.size,
+        last_failure=_decide_last_failure(verdicts.values(), old.last_failure, now),
+    )
+
+
+def find_transitions(old: AsrServiceStatus, new: AsrServiceStatus) -> tuple[Transition, ...]:
+    """Return what to tell: each cause once, however many conditions it changed."""
+    transitions: dict[str, Transition] = {}
+    for condition in new.conditions:
+        before = old.find(condition.type)
+        if before and (before.status, before.reason) == (condition.status, condition.reason):
+            continue
+        if _is_failure(condition.status, condition.reason):
+            told = Transition("Warning", str(condition.reason), condition.message)
+            transitions[condition.reason] = told
+        elif condition.type in (ConditionType.READY, ConditionType.PROGRESSING) or (
+            before is not None and _is_failure(before.status, before.reason)
+        ):
+            told = Transition("Normal", str(condition.reason), condition.message)
+            transitions.setdefault(condition.reason, told)
+    return tuple(transitions.values())
+
+
+def _render_condition(
+    type_: ConditionType, verdict: Verdict, observed: Observed, now: datetime
+) -> Condition:
+    before = observed.status.find(type_)
+    unchanged = before is not None and before.status == verdict.status
+    return Condition(
+        type=type_,
+        status=verdict.status,
+        reason=verdict.reason,
+        message=verdict.message,
+        observed_generation=observed.service.generation,
+        last_transition_time=before.last_transition_time
+        if before is not None and unchanged
+        else status.render_time(now),
+    )
+
+
+def _decide_last_failure(
+    verdicts: Iterable[Verdict], old: LastFailure | None, now: datetime
+) -> LastFailure | None:
+    """Return the cause behind the failed conditions; Ready repeats causes, so it comes last."""
+    failed = [verdict for verdict in verdicts if _is_failure(verdict.status, verdict.reason)]
+    if not failed:
+        return old
+    cause = failed[-1]
+    if old is not None and (old.reason, old.message) == (cause.reason, cause.message):
+        return old
+    return LastFailure(str(cause.reason), cause.message, status.render_time(now))
+
+
+def _is_failure(truth: str, reason: str) -> bool:
+    return truth == "False" and reason not in HARMLESS

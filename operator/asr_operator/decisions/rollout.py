@@ -1,0 +1,83 @@
+"""How far the server pods are: what serves, what is being replaced, what fails.
+
+Only pods of the newest template are judged: the others are on their way out.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from asr_operator.api.spec import AsrServiceSpec, InvalidSpec
+from asr_operator.decisions import failures
+from asr_operator.state.observed import Observed, ObservedDeployment, ObservedPod
+from asr_operator.state.plan import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """The state of the fleet.
+
+    `needed` is how many ready replicas make the service available while servers are replaced.
+    `is_complete` says that every replica runs the current template and is ready;
+    `has_previous_version` that some still run an older one; `is_loading` that a server of the
+    current template runs and is not ready; `has_loaded` that one is ready.
+    """
+
+    desired: int
+    needed: int
+    ready: int
+    updated: int
+    is_complete: bool
+    deadline_exceeded: bool
+    has_previous_version: bool
+    is_loading: bool
+    has_loaded: bool
+    model_failure: Problem | None
+    capacity_failure: Problem | None
+
+
+def judge_rollout(observed: Observed) -> Rollout:
+    """Return the state of the fleet from what was observed."""
+    spec = None if isinstance(observed.service.spec, InvalidSpec) else observed.service.spec
+    deployment = observed.deployment or ObservedDeployment(is_current=False)
+    desired = spec.replicas if spec else deployment.replicas
+    current = select_newest(observed.pods)
+    return Rollout(
+        desired=desired,
+        needed=max(1, desired - (spec.lifecycle.max_unavailable if spec else 0)),
+        ready=deployment.ready_replicas,
+        updated=deployment.updated_replicas,
+        is_complete=_is_complete(deployment, desired),
+        deadline_exceeded=deployment.is_current and deployment.deadline_exceeded,
+        has_previous_version=deployment.replicas > deployment.updated_replicas,
+        is_loading=any(pod.is_running and not pod.is_ready for pod in current),
+        has_loaded=any(pod.is_ready for pod in current),
+        model_failure=_first(failures.find_model_failure(pod) for pod in current),
+        capacity_failure=_find_capacity_failure(deployment, current, spec),
+    )
+
+
+def select_newest(pods: tuple[ObservedPod, ...]) -> tuple[ObservedPod, ...]:
+    """Return the pods of the newest template, newest first, in an order that does not vary."""
+    ordered = sorted(pods, key=lambda pod: (pod.created_at, pod.name), reverse=True)
+    return tuple(pod for pod in ordered if pod.template == ordered[0].template)
+
+
+def _is_complete(deployment: ObservedDeployment, desired: int) -> bool:
+    return (
+        deployment.is_current
+        and deployment.replicas == desired
+        and deployment.updated_replicas == desired
+        and deployment.ready_replicas >= desired
+    )
+
+
+def _find_capacity_failure(
+    deployment: ObservedDeployment, pods: tuple[ObservedPod, ...], spec: AsrServiceSpec | None
+) -> Problem | None:
+    if deployment.pod_refusal is not None:
+        return failures.explain_pod_refusal(deployment.pod_refusal)
+    return _first(failures.find_capacity_failure(pod, spec) for pod in pods)
+
+
+def _first(problems: Iterable[Problem | None]) -> Problem | None:
+    return next((problem for problem in problems if problem is not None), None)
