@@ -1,1 +1,1 @@
-"""The batched FunASR WebSocket server: a front process for sockets, an engine process for models."""
+"""A batching FunASR WebSocket server: a front process for sockets, an engine process for models."""

@@ -1,0 +1,1 @@
+"""asyncio: sockets, admission, drain, live configuration, and the engine process. No torch."""

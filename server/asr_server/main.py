@@ -1,0 +1,164 @@
+"""Builds every long-lived object of the front process, runs it, and says how it ended.
+
+Exit status: 0 after a drain, 1 when the model cannot be loaded, 2 for settings that cannot be used.
+"""
+
+import asyncio
+import dataclasses
+import logging
+import signal
+import sys
+from collections.abc import Coroutine, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from asr_server import settings
+from asr_server.link.arena import Arena
+from asr_server.link.messages import BatchLimits
+from asr_server.metrics import Metrics
+from asr_server.service import bounds, engine_process, logs, measure
+from asr_server.service.admission import LOADING, Admission
+from asr_server.service.connection import Surroundings
+from asr_server.service.drain import drain
+from asr_server.service.engine_link import EngineLink
+from asr_server.service.health import Health
+from asr_server.service.listener import Endpoint, Listener
+from asr_server.service.live_config import LiveConfig, LiveValues
+from asr_server.service.probes import ProbeServer
+from asr_server.speech.effects import SessionLimits
+
+REPLIES = 4096  # that may wait in one session
+
+logger = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the server; return its exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        found = settings.load_settings(arguments)
+        logs.install(found.log_level)
+        asyncio.run(Server(found).run())
+    except settings.SettingsError as error:
+        return _fail(2, str(error), settings.termination_log(arguments))
+    except engine_process.EngineError as error:
+        return _fail(1, str(error), settings.termination_log(arguments))
+    return 0
+
+
+class Server:
+    """The parts of the front process, and how they are joined."""
+
+    def __init__(self, found: settings.ServerSettings) -> None:
+        self._settings = found
+        self._metrics = metrics = Metrics()
+        arena = Arena.create(found.audio_buffer_mb * settings.SAMPLES_PER_MB)
+        reports = measure.EngineReports(metrics.engine)
+        flags = LiveValues(
+            0, found.batch_size, found.batch_audio_s, found.max_wait_ms, found.max_sessions
+        )
+        self._link = EngineLink(arena, _batch_limits(flags), reports.observe)
+        command = engine_process.build_command(found)
+        self._engine = engine_process.EngineProcess(command, self._link, metrics.engine)
+        self._admission = Admission(
+            metrics.session, found.max_sessions, found.max_sessions_per_address
+        )
+        budget = bounds.AudioBudget(arena.samples)
+        limits = SessionLimits(found.max_utterance_s, found.max_utterance_s, REPLIES)
+        around = Surroundings(self._link, budget, limits, metrics.session)
+        self._listener = Listener(self._admission, around, bounds.Bounds(found.idle_timeout_s))
+        self._live_config = LiveConfig(flags, metrics.server, self._put_in_force)
+        self._probes = ProbeServer(Health(self._admission, self._link, metrics.registry).pages)
+        loads = (reports.duty, self._admission.used_ratio, budget.used_ratio)
+        metrics.server.saturation.set_function(lambda: max(load() for load in loads))
+        _set_info(metrics, found)
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then drain; a second signal ends the drain.
+
+        Raises EngineError when there can be no engine, SettingsError when a port is taken.
+        """
+        stop, hurry = _watch_signals()
+        await self._listen()
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(task) for task in self._background()]
+                await stop.wait()
+                timeout_s = self._settings.drain_timeout_s
+                await drain(self._listener, self._admission, timeout_s, hurry)
+                for task in tasks:
+                    task.cancel()
+        except* engine_process.EngineError as errors:
+            await self._listener.stop()
+            raise errors.exceptions[0] from None
+        finally:
+            self._probes.close()
+
+    async def _listen(self) -> None:
+        host, port, probe_port = self._settings.host, self._settings.port, self._settings.probe_port
+        name = "probe-port"
+        try:
+            probe_port = await self._probes.start(host, probe_port)
+            name = "port"
+            endpoint = Endpoint(host, port, self._settings.max_message_bytes)
+            port = await self._listener.start(endpoint)
+        except OSError as error:
+            raise settings.SettingsError(f"--{name}: cannot listen: {error.strerror}") from None
+        fields = {"host": host, "port": port, "probe_port": probe_port}
+        logger.info("listening", extra={"fields": fields})
+
+    def _background(self) -> list[Coroutine[Any, Any, None]]:
+        tasks = [
+            self._engine.run(),
+            self._open_when_loaded(),
+            self._listener.sweep(),
+            measure.watch_loop_lag(self._metrics.server),
+        ]
+        if self._settings.live_config is not None:
+            tasks.append(self._live_config.watch(self._settings.live_config))
+        return tasks
+
+    async def _open_when_loaded(self) -> None:
+        await self._engine.loaded.wait()
+        if self._admission.closed is LOADING:
+            self._admission.closed = None
+        logger.info("ready")
+
+    def _put_in_force(self, values: LiveValues) -> None:
+        self._link.configure(_batch_limits(values))
+        self._admission.limit(values.max_sessions)
+        logger.info("configuration in force", extra={"fields": dataclasses.asdict(values)})
+
+
+def _batch_limits(values: LiveValues) -> BatchLimits:
+    return BatchLimits(values.batch_size, values.batch_audio_s, values.max_wait_ms)
+
+
+def _set_info(metrics: Metrics, found: settings.ServerSettings) -> None:
+    identity = (found.namespace, found.service, found.pod)
+    about = (metadata.version("asr-server"), found.device, found.model)
+    metrics.server.info.labels(*identity, *about).set(1)
+
+
+def _watch_signals() -> tuple[asyncio.Event, asyncio.Event]:
+    stop, hurry = asyncio.Event(), asyncio.Event()
+
+    def stop_or_hurry() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop_or_hurry)
+    return stop, hurry
+
+
+def _fail(status: int, reason: str, log: Path) -> int:
+    """Say in one line why the server ends, where a person and where Kubernetes looks."""
+    line = f"asr-server: {' '.join(reason.split())}\n"
+    sys.stderr.write(line)
+    if log != settings.TERMINATION_LOG or log.exists():  # only Kubernetes makes that file
+        try:
+            log.write_text(line)
+        except OSError as error:
+            sys.stderr.write(f"asr-server: cannot write {log}: {error.strerror}\n")
+    return status

@@ -1,0 +1,166 @@
+"""Every metric of the server, declared once. The names are a contract with operator and alerts.
+
+Nothing is measured here; main builds these with a registry of their own.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+
+_LATENCY_S = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 60, 300)
+_WAIT_S = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 120)
+_BATCH_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_AUDIO_S = (1, 2, 5, 10, 20, 40, 60, 120, 240, 600, 1200, 3600)
+_RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1)
+_LAG_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+
+
+class SessionMetrics:
+    """What clients ask for and what they get."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.received_audio_s = Counter(
+            "asr_received_audio_seconds_total",
+            "Audio seconds of inputs that ended: demand, whatever becomes of it.",
+            ["class"],
+            registry=registry,
+        )
+        self.received_items = Counter(
+            "asr_received_items_total", "Inputs that ended.", ["class"], registry=registry
+        )
+        self.refused_sessions = Counter(
+            "asr_refused_sessions_total", "Sessions refused.", ["reason"], registry=registry
+        )
+        self.sessions = Gauge(
+            "asr_sessions", "Open sessions; each has one state.", ["state"], registry=registry
+        )
+        self.session_limit = Gauge(
+            "asr_session_limit", "Sessions that are accepted at a time.", registry=registry
+        )
+        self.audio_s = Counter(
+            "asr_audio_seconds_total",
+            "Audio seconds of finals sent.",
+            ["class"],
+            registry=registry,
+        )
+        self.utterances = Counter(
+            "asr_utterances_total", "Inputs answered, by outcome.", ["outcome"], registry=registry
+        )
+        self.final_latency_s = Histogram(
+            "asr_final_latency_seconds",
+            "From the end of an input to its final sent.",
+            ["mode"],
+            buckets=_LATENCY_S,
+            registry=registry,
+        )
+
+
+class EngineMetrics:
+    """What the engine does with it."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        stage = ["stage"]
+        self.queue_wait_s = Histogram(
+            "asr_queue_wait_seconds",
+            "How long an item waited for a batch of a stage.",
+            ["class"],
+            buckets=_WAIT_S,
+            registry=registry,
+        )
+        self.queue_audio_s = Gauge(
+            "asr_queue_audio_seconds", "Audio not answered yet.", ["class"], registry=registry
+        )
+        self.batch_size = Histogram(
+            "asr_batch_size", "Items in a batch.", stage, buckets=_SIZES, registry=registry
+        )
+        self.batch_audio_s = Histogram(
+            "asr_batch_audio_seconds",
+            "Padded audio seconds in a batch.",
+            stage,
+            buckets=_AUDIO_S,
+            registry=registry,
+        )
+        self.batch_fill = Histogram(
+            "asr_batch_fill_ratio",
+            "Audio in a batch, as a share of what was computed.",
+            stage,
+            buckets=_RATIOS,
+            registry=registry,
+        )
+        self.batch_s = Histogram(
+            "asr_batch_seconds",
+            "How long a batch took.",
+            stage,
+            buckets=_BATCH_S,
+            registry=registry,
+        )
+        self.batch_release = Counter(
+            "asr_batch_release_total",
+            "Batches, by what closed them.",
+            ["stage", "reason"],
+            registry=registry,
+        )
+        self.stage_s = Histogram(
+            "asr_stage_seconds",
+            "How long an item spent in a stage, waiting included.",
+            stage,
+            buckets=_WAIT_S,
+            registry=registry,
+        )
+        self.busy_s = Counter(
+            "asr_engine_busy_seconds_total", "Time spent in batches.", registry=registry
+        )
+        self.restarts = Counter(
+            "asr_engine_restarts_total", "Times the engine was started again.", registry=registry
+        )
+        self.out_of_memory = Counter(
+            "asr_oom_total", "Times the device ran out of memory.", registry=registry
+        )
+
+
+class ServerMetrics:
+    """The server itself: who it is, what it is configured to, how loaded it is."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.info = Gauge(
+            "asr_server_info",
+            "Who this server is.",
+            ["asr_namespace", "asr_service", "asr_pod", "version", "device", "model"],
+            registry=registry,
+        )
+        self.config_generation = Gauge(
+            "asr_config_generation", "Generation of the live configuration.", registry=registry
+        )
+        self.config_errors = Counter(
+            "asr_config_errors_total", "Bad live configurations seen.", registry=registry
+        )
+        self.batch_size_limit = Gauge(
+            "asr_batch_size_limit", "Items in one batch at most.", registry=registry
+        )
+        self.batch_audio_limit_s = Gauge(
+            "asr_batch_audio_limit_seconds", "Padded seconds in one batch.", registry=registry
+        )
+        self.max_wait_s = Gauge(
+            "asr_max_wait_seconds", "How long an idle engine waits.", registry=registry
+        )
+        self.loop_lag_s = Histogram(
+            "asr_event_loop_lag_seconds",
+            "How much later than asked for the event loop wakes.",
+            buckets=_LAG_S,
+            registry=registry,
+        )
+        self.saturation = Gauge(
+            "asr_saturation",
+            "The largest of: engine duty, sessions / limit, audio buffer in use.",
+            registry=registry,
+        )
+
+
+class Metrics:
+    """All metrics, in one registry."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # a series more for each, which nobody reads
+        self.registry = CollectorRegistry()
+        self.session = SessionMetrics(self.registry)
+        self.engine = EngineMetrics(self.registry)
+        self.server = ServerMetrics(self.registry)

@@ -1,0 +1,216 @@
+"""One WebSocket connection: carries messages between the socket, the session and the engine.
+
+Three things run side by side: the reader, which never waits for the engine; one task per utterance
+in the engine; the writer, which alone waits for the client to read. No protocol rule lives here.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
+
+from asr_server.link.messages import Recognized
+from asr_server.metrics import SessionMetrics
+from asr_server.service import bounds
+from asr_server.service.engine_link import Engine, Stored
+from asr_server.speech import audio, effects
+from asr_server.speech.session import Session
+
+SLICE_BYTES = 256 * 1024  # the event loop turns between slices of a long message
+UNSENT_CHARS = 4_000_000  # replies that wait for a client that does not read
+CLOSE_S = 5.0
+BUFFER_FULL = "the audio buffer of this server is full: send this input again later"
+# How soon a file should be answered: what the batch rule orders and sizes batches by.
+DEADLINE_S, DEADLINE_PER_AUDIO_S = 1.0, 0.1
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all connections of a server share."""
+
+    engine: Engine
+    budget: bounds.AudioBudget
+    limits: effects.SessionLimits
+    metrics: SessionMetrics
+
+
+class Connection:
+    """A client, from the end of its handshake to the end of its connection."""
+
+    def __init__(self, socket: ServerConnection, around: Surroundings) -> None:
+        self._socket = socket
+        self._around = around
+        self._session = Session(around.limits)
+        self._held_samples = 0
+        self._unsent: asyncio.Queue[effects.Reply] = asyncio.Queue()
+        self._unsent_chars = 0
+        self._utterances: set[asyncio.Task[None]] = set()
+        self._closing: asyncio.Task[None] | None = None
+        self._opened_at = time.monotonic()
+        self._heard_at: float | None = None
+        self._blocked_since: float | None = None
+        self._totals: Counter[str] = Counter()
+        self._audio_s = 0.0
+
+    async def run(self) -> None:
+        """Serve the client until either side closes."""
+        writer = asyncio.create_task(self._write())
+        try:
+            async for message in self._socket:
+                await self._receive(message)
+        except ConnectionClosed:
+            pass  # however a client leaves, it has left
+        finally:
+            writer.cancel()
+            for task in self._utterances:
+                task.cancel()
+            await asyncio.gather(writer, *self._utterances, return_exceptions=True)
+            if self._closing is not None:
+                await self._closing
+            self._hold(0)
+            self._log_end()
+
+    def view(self) -> bounds.ConnectionView:
+        """Return what decides whether the connection is to be closed."""
+        return bounds.ConnectionView(
+            opened_at=self._opened_at,
+            heard_at=self._heard_at,
+            blocked_since=self._blocked_since,
+            in_input=self._session.in_input,
+            has_audio=self._session.has_audio,
+            owed=bool(self._utterances or self._unsent_chars),
+        )
+
+    def finish_input(self) -> None:
+        """End the open input in the client's place, so that what it said is not lost."""
+        if self._session.has_audio:
+            self._apply(self._session.end_input(time.monotonic()))
+
+    async def settle(self) -> None:
+        """Return when every ended input is answered and every reply is sent."""
+        if self._utterances:
+            await asyncio.wait(self._utterances)
+        await self._unsent.join()
+
+    def close(self, close: bounds.Close) -> None:
+        """Begin to close the connection, unless that has begun."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(close))
+
+    async def _receive(self, message: str | bytes) -> None:
+        self._heard_at = time.monotonic()
+        if self._closing is not None:
+            return
+        if isinstance(message, str):
+            self._apply(self._session.receive_text(message, self._heard_at))
+            return
+        for start in range(0, max(1, len(message)), SLICE_BYTES):
+            if start:
+                await asyncio.sleep(0)
+            self._apply(self._session.receive_audio(message[start : start + SLICE_BYTES]))
+            if self._around.budget.exceeded:
+                self._apply(self._session.refuse_input(BUFFER_FULL))
+
+    def _apply(self, due: list[effects.Effect]) -> None:
+        for effect in due:
+            match effect:
+                case effects.Reply():
+                    self._send(effect)
+                case effects.Submit():
+                    task = asyncio.create_task(self._recognize(effect))
+                    self._utterances.add(task)
+                    task.add_done_callback(self._utterances.discard)
+                case effects.Disconnect(reason):
+                    self.close(bounds.Close(CloseCode.POLICY_VIOLATION, reason))
+        self._hold(self._session.held_samples)
+
+    def _hold(self, samples: int) -> None:
+        self._around.budget.held_samples += samples - self._held_samples
+        self._held_samples = samples
+
+    def _send(self, reply: effects.Reply) -> None:
+        self._unsent_chars += len(reply.message)
+        self._unsent.put_nowait(reply)
+        if self._unsent_chars > UNSENT_CHARS:
+            self.close(bounds.Close(CloseCode.TRY_AGAIN_LATER, "replies are not read"))
+
+    async def _recognize(self, submit: effects.Submit) -> None:
+        number, ended_at = submit.number, submit.ended_at
+        audio_s = audio.duration_s(len(submit.samples))
+        self._count_demand(audio_s)
+        try:
+            stored = await self._around.engine.store(submit.samples)
+            del submit  # the audio is in the arena now, or nowhere
+            result = await self._await_answer(stored, ended_at, audio_s)
+        except Exception:  # whatever happens, the input gets its final
+            logger.exception("an utterance failed inside the server")
+            result = effects.Failure("internal error")
+        self._apply(self._session.resolve(number, result))
+
+    async def _await_answer(
+        self, stored: Stored | None, ended_at: float, audio_s: float
+    ) -> effects.Transcript | effects.Failure:
+        if stored is None:
+            return effects.Failure(BUFFER_FULL)
+        deadline = ended_at + DEADLINE_S + DEADLINE_PER_AUDIO_S * audio_s
+        answer = await self._around.engine.recognize(stored, "file", ended_at, deadline)
+        if isinstance(answer, Recognized):
+            return effects.Transcript(answer.text)
+        return effects.Failure(answer.reason)
+
+    async def _write(self) -> None:
+        while True:
+            reply = await self._unsent.get()
+            self._blocked_since = time.monotonic()
+            try:
+                await self._socket.send(reply.message)
+            except ConnectionClosed:
+                return
+            self._blocked_since = None
+            self._unsent_chars -= len(reply.message)
+            self._unsent.task_done()
+            if reply.answered is not None:
+                self._count_answer(reply.answered)
+
+    async def _close(self, close: bounds.Close) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self._socket.close(close.code, close.reason)
+        except TimeoutError:
+            self._socket.transport.abort()
+
+    def _count_demand(self, audio_s: float) -> None:
+        self._totals["utterances"] += 1
+        self._around.metrics.received_items.labels("file").inc()
+        self._around.metrics.received_audio_s.labels("file").inc(audio_s)
+
+    def _count_answer(self, answered: effects.Answered) -> None:
+        metrics, outcome = self._around.metrics, answered.outcome
+        self._totals[outcome] += 1
+        metrics.utterances.labels(outcome).inc()
+        if outcome == "ok":
+            self._audio_s += answered.audio_s
+            metrics.audio_s.labels("file").inc(answered.audio_s)
+            metrics.final_latency_s.labels("offline").observe(time.monotonic() - answered.ended_at)
+
+    def _log_end(self) -> None:
+        totals = {
+            "address": peer_address(self._socket),
+            "duration_s": round(time.monotonic() - self._opened_at, 3),
+            "audio_s": round(self._audio_s, 3),
+            "close_code": self._socket.close_code,
+            **self._totals,
+        }
+        logger.info("session ended", extra={"fields": totals})
+
+
+def peer_address(socket: ServerConnection) -> str:
+    """Return the IP address of the client."""
+    return str(socket.remote_address[0]) if socket.remote_address else ""

@@ -1,0 +1,162 @@
+"""Utterances to the engine and its answers back: the front's side of the link.
+
+Owns the arena. Survives the engine: what a dead engine has not answered goes to the next one, from
+the audio that is still here, so each utterance is answered once. Nothing here starts processes.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from asr_server.link.arena import Arena
+from asr_server.link.channel import FrontChannel
+from asr_server.link.messages import (
+    BatchLimits,
+    BatchRan,
+    Cancel,
+    Configure,
+    Failed,
+    ItemClass,
+    OutOfMemory,
+    Recognize,
+    Recognized,
+    ToFront,
+)
+from asr_server.service.dispatch import Dispatch, Item
+from asr_server.speech.audio import Samples
+
+WRITE_SAMPLES = 1 << 20  # the event loop turns between pieces: an hour is copied in 55
+
+Answer = Recognized | Failed
+Report = BatchRan | OutOfMemory
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where in the arena an utterance lies, in samples."""
+
+    offset: int
+    samples: int
+
+
+class Engine(Protocol):
+    """What sessions need of the engine."""
+
+    async def store(self, samples: Samples) -> Stored | None:
+        """Copy audio to where the engine sees it; None when there is no room for it now."""
+
+    async def recognize(
+        self, stored: Stored, item_class: ItemClass, now: float, deadline: float
+    ) -> Answer:
+        """Return the answer; the stored audio is gone after that."""
+        ...
+
+
+class EngineLink:
+    """The engine, whichever process it is at the moment."""
+
+    def __init__(self, arena: Arena, limits: BatchLimits, report: Callable[[Report], None]) -> None:
+        self.arena = arena
+        self.limits = limits
+        self._report = report
+        self._ids = itertools.count(1)
+        self._dispatch = Dispatch()
+        self._answers: dict[int, asyncio.Future[Answer]] = {}
+        self._channel: FrontChannel | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether an engine takes work."""
+        return self._channel is not None
+
+    async def store(self, samples: Samples) -> Stored | None:
+        """Copy audio into the arena, piece by piece; None when it has no room."""
+        offset = self.arena.allocate(len(samples))
+        if offset is None:
+            return None
+        try:
+            for start in range(0, len(samples), WRITE_SAMPLES):
+                self.arena.write(offset + start, samples[start : start + WRITE_SAMPLES])
+                await asyncio.sleep(0)
+        except BaseException:
+            self.arena.release(offset)
+            raise
+        return Stored(offset, len(samples))
+
+    async def recognize(
+        self, stored: Stored, item_class: ItemClass, now: float, deadline: float
+    ) -> Answer:
+        """Return the answer, from whichever engine gives it; cancelling drops the item."""
+        item = Item(next(self._ids), item_class, stored.offset, stored.samples, now, deadline)
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._answers[item.item_id] = answer
+        self._dispatch.add(item)
+        self._pump()
+        try:
+            return await answer
+        finally:
+            del self._answers[item.item_id]
+            self._drop(item)
+
+    def configure(self, limits: BatchLimits) -> None:
+        """Use these limits from the engine's next batch on, and in every later engine."""
+        self.limits = limits
+        if self._channel is not None:
+            self._channel.send(Configure(limits))
+
+    def connect(self, channel: FrontChannel) -> None:
+        """Give work to the engine behind this channel: it has loaded its models."""
+        self._channel = channel
+        channel.send(Configure(self.limits))
+        self._pump()
+
+    def disconnect(self) -> None:
+        """The engine is gone: keep its work for the next, but for an item that is to blame."""
+        self._channel = None
+        blamed = self._dispatch.lose_engine()
+        if blamed is not None:
+            reason = "the recognition engine died twice over this audio"
+            self._resolve(Failed(blamed.item_id, reason))
+
+    def fail_all(self, reason: str) -> None:
+        """Answer everything that waits: there will be no engine any more."""
+        for item_id in list(self._answers):
+            self._resolve(Failed(item_id, reason))
+
+    def handle(self, message: ToFront) -> None:
+        """Take a message of the engine; ones about items that nobody waits for are ignored."""
+        if isinstance(message, Recognized | Failed):
+            self._resolve(message)
+            self._pump()
+        elif isinstance(message, BatchRan | OutOfMemory):
+            self._report(message)
+
+    def _pump(self) -> None:
+        if self._channel is None:
+            return
+        for item in self._dispatch.take():
+            self._channel.send(
+                Recognize(
+                    item_id=item.item_id,
+                    item_class=item.item_class,
+                    offset=item.offset,
+                    samples=item.samples,
+                    received_at=item.received_at,
+                    deadline=item.deadline,
+                )
+            )
+
+    def _resolve(self, answer: Answer) -> None:
+        self._dispatch.remove(answer.item_id)
+        waiting = self._answers.get(answer.item_id)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(answer)
+
+    def _drop(self, item: Item) -> None:
+        # An engine that still runs a cancelled item reads other audio or zeros, for nobody.
+        if self._dispatch.remove(item.item_id) and self._channel is not None:
+            self._channel.send(Cancel(item.item_id))
+        self.arena.release(item.offset)
+        self._pump()
