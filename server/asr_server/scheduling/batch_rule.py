@@ -8,8 +8,8 @@
 4. A batch has at most `batch_size` items and at most `batch_audio_s` padded seconds (items times
    the longest of them); only a head that is longer than that exceeds it, and goes alone.
 5. While the head can meet its deadline, the batch stays short enough for that.
-6. Only an idle engine waits for company: until `max_wait_ms` after the head was enqueued, or until
-   the head's slack is used up.
+6. Only an idle engine waits for company: until `max_wait_ms` after the first of the batch was
+   enqueued, or until the head's slack is used up.
 """
 
 from bisect import bisect_left
@@ -81,7 +81,8 @@ def decide_batch(
     if release.reason != "idle" or not idle:
         return release
     duration_s = service_time.predict_s(release.padded_s) or 0.0
-    until = min(head.enqueued_at + limits.max_wait_ms / 1000, head.deadline - duration_s)
+    first = min(item.enqueued_at for item in release.items)
+    until = min(first + limits.max_wait_ms / 1000, head.deadline - duration_s)
     return Wait(until) if now < until else release
 
 

@@ -1,0 +1,64 @@
+"""What the engine needs of models and of the device, as protocols. Every call is one batch.
+
+Audio is mono 16 kHz int16. Which models and devices there are is not known here.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr_server.speech import spans
+
+Audio = NDArray[np.int16]
+
+
+class Vad(Protocol):
+    """Finds speech."""
+
+    def detect(self, audio: Sequence[Audio]) -> Sequence[Sequence[spans.Span]]:
+        """Return the spans of speech of each utterance."""
+
+
+class Recognizer(Protocol):
+    """Recognises speech."""
+
+    def recognize(self, audio: Sequence[Audio]) -> Sequence[tuple[str, ...]]:
+        """Return the tokens of each utterance."""
+
+
+class Punctuation(Protocol):
+    """Punctuates."""
+
+    def punctuate(self, tokens: Sequence[Sequence[str]]) -> Sequence[str]:
+        """Return the punctuated text of each list of tokens."""
+
+
+class Models(Protocol):
+    """The models of one engine."""
+
+    @property
+    def vad(self) -> Vad:
+        """Finds speech."""
+
+    @property
+    def recognizer(self) -> Recognizer:
+        """Recognises speech."""
+
+    @property
+    def punctuation(self) -> Punctuation | None:
+        """Punctuates, where the model folder has it."""
+
+
+class Device(Protocol):
+    """What an error means for the device, and what it can do about it."""
+
+    def is_lost(self, error: Exception) -> bool:
+        """Say whether nothing can be computed after this error."""
+
+    def is_out_of_memory(self, error: Exception) -> bool:
+        """Say whether a smaller batch may succeed."""
+
+    def release_memory(self) -> None:
+        """Give back what a failed attempt has left."""

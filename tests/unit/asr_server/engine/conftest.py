@@ -1,0 +1,164 @@
+"""Models without torch: audio is made of constant samples, and a sample's value is its token."""
+
+import itertools
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from asr_server.engine import loop
+from asr_server.link import messages
+from asr_server.speech.spans import Span
+
+POISON, HUGE = 666, 777
+
+
+class Clock:
+    """Time that passes only when somebody says so."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@dataclass
+class FakeDevice:
+    released: int = 0
+
+    def is_lost(self, error):
+        return isinstance(error, SystemError)
+
+    def is_out_of_memory(self, error):
+        return isinstance(error, MemoryError)
+
+    def release_memory(self):
+        self.released += 1
+
+
+@dataclass
+class FakeModels:
+    """Each batch takes `start_s`; `capacity` rows fit in memory; batches are remembered."""
+
+    clock: Clock
+    start_s: float = 0.01
+    capacity: int = 1000
+    has_punctuation: bool = True
+    batches: list = field(default_factory=list)
+    lost_at: int | None = None
+
+    @property
+    def vad(self):
+        return self
+
+    @property
+    def recognizer(self):
+        return self
+
+    @property
+    def punctuation(self):
+        return self if self.has_punctuation else None
+
+    def detect(self, audio):
+        self._run("vad", audio)
+        return [spans_of(row) for row in audio]
+
+    def recognize(self, audio):
+        self._run("asr", audio)
+        if any(POISON in row for row in audio):
+            raise ValueError("poison in the batch")
+        if any(HUGE in row for row in audio):
+            raise MemoryError("far too much")
+        return [(f"t{row[0]}",) if row.any() else () for row in audio]
+
+    def punctuate(self, tokens):
+        self._run("punc", tokens)
+        return [" ".join(row) + "." for row in tokens]
+
+    def _run(self, stage, rows):
+        self.batches.append((stage, len(rows)))
+        self.clock.now += self.start_s
+        if len(self.batches) == self.lost_at:
+            raise SystemError("the device is gone")
+        if len(rows) > self.capacity:
+            raise MemoryError(f"{len(rows)} rows")
+
+
+def spans_of(row):
+    """Return the stretches of equal samples that are not silence."""
+    edges = [0, *(np.flatnonzero(np.diff(row)) + 1).tolist(), len(row)]
+    pairs = [(a, b) for a, b in itertools.pairwise(edges) if b > a and row[a]]
+    return [Span(start // 16, end // 16) for start, end in pairs]
+
+
+class Front:
+    """Puts audio into a plain array and drives a loop, turn by turn, without threads."""
+
+    def __init__(self, *, limits, models, clock, seconds):
+        self.clock = clock
+        self.models = models
+        self.device = FakeDevice()
+        self.audio = np.zeros(16_000 * seconds, dtype=np.int16)
+        self.loop = loop.BatchLoop(models, self.audio, limits, self.device, clock)
+        self._used = 0
+        self._items = 0
+
+    def speak(self, *parts, item_class="file", within_s=5.0):
+        """Return the request for (value, seconds) parts, each followed by silence of 0.1 s."""
+        start = self._used
+        for value, seconds in parts:
+            self.audio[self._used : self._used + int(seconds * 16_000)] = value
+            self._used += int((seconds + 0.1) * 16_000)
+        self._items += 1
+        return messages.Recognize(
+            self._items,
+            item_class,
+            start,
+            self._used - start,
+            self.clock.now,
+            self.clock.now + within_s,
+        )
+
+    def run(self, *arriving):
+        """Turn until nothing is left to do; return all replies."""
+        replies, wait_s = [], 0.0
+        while wait_s is not None:
+            turn = self.loop.turn(arriving)
+            replies += turn.replies
+            arriving, wait_s = (), turn.wait_s
+            self.clock.now += wait_s or 0.0
+        return replies
+
+    def answers(self, *arriving):
+        """Return the answers alone, by item."""
+        kinds = messages.Recognized | messages.Failed
+        found = [reply for reply in self.run(*arriving) if isinstance(reply, kinds)]
+        assert len({answer.item_id for answer in found}) == len(found), "answered twice"
+        return {answer.item_id: answer for answer in found}
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def device():
+    return FakeDevice()
+
+
+@pytest.fixture
+def make_front(clock):
+    def make(*, batch_size=8, batch_audio_s=60.0, max_wait_ms=5.0, seconds=4000, **models):
+        limits = messages.BatchLimits(batch_size, batch_audio_s, max_wait_ms)
+        return Front(
+            limits=limits, models=FakeModels(clock, **models), clock=clock, seconds=seconds
+        )
+
+    return make
+
+
+@pytest.fixture
+def front(make_front):
+    return make_front()
