@@ -1,13 +1,12 @@
 """The names of the server's metrics: what operators, dashboards and alerts build on."""
 
-from pathlib import Path
-
 import pytest
 
+from asr_operator.api import spec
 from asr_operator.children import pod
+from asr_operator.state.policy import ServerPolicy
 from asr_server.metrics import Metrics
 
-ROOT = Path(__file__).parents[2]
 NAMES = {
     "asr_audio_seconds_total": {"class"},
     "asr_batch_audio_limit_seconds": set(),
@@ -68,9 +67,6 @@ def test_pod_knows_who_it_is(label):
 
 
 def pod_environment():
-    from asr_operator.api import spec
-    from asr_operator.state.policy import ServerPolicy
-
     built = pod.build_pod_template(
         spec.Identity("speech", "team", "1"),
         spec.AsrServiceSpec(spec.DemoModel()),

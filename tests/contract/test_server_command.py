@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from asr_operator.api import names, spec
 from asr_operator.children import config_map, pod
 from asr_operator.decisions import failures
 from asr_operator.state.policy import ServerPolicy
-from asr_server import settings
+from asr_server import main, settings
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((ROOT / "crds" / "asrservices.yaml").read_text())["spec"]["versions"][0][
@@ -89,7 +91,7 @@ def test_ports_are_those_that_the_server_listens_on():
 
 
 def test_probes_ask_routes_that_the_server_has():
-    routes = strings_in("probes")
+    routes = strings_in("health")
     asked = {
         found["httpGet"]["path"] for name, found in container().items() if name.endswith("Probe")
     }
@@ -163,15 +165,21 @@ def test_image_runs_as_the_user_that_the_pod_asks_for(program):
     assert f'ENTRYPOINT ["asr-{program}"]' in dockerfile
 
 
-def test_exit_codes_mean_the_same(monkeypatch, tmp_path):
-    from asr_server import main
-
+def test_bad_setting_ends_the_server_as_the_operator_understands_it(tmp_path):
     log = tmp_path / "termination-log"
-    with pytest.raises(SystemExit) as ended:
-        main.main(["--port=none", f"--termination-log={log}"])
+    command = [sys.executable, "-m", "asr_server", "--port=none", f"--termination-log={log}"]
 
-    assert ended.value.code == failures.EXIT_SETTINGS
+    done = subprocess.run(command)
+
+    assert done.returncode == failures.EXIT_SETTINGS
     assert "--port" in log.read_text()
+
+
+def test_exit_codes_have_the_meaning_that_the_server_documents():
+    says = " ".join(main.__doc__.split())
+
+    assert f"{failures.EXIT_MODEL} when the model cannot be loaded" in says
+    assert f"{failures.EXIT_SETTINGS} for settings that cannot be used" in says
 
 
 def test_server_pods_are_told_apart_by_the_labels_that_select_them():

@@ -13,7 +13,7 @@ def away(new_namespace, operator):
     for service in services.values():
         service.apply({"replicas": 0})
     for service in services.values():
-        service.wait_condition("Ready", "True", "ScaledToZero")
+        service.wait_condition("Ready", "False", "ScaledToZero")
     former = {name: service.uid for name, service in services.items()}
 
     operator.stop()
@@ -60,7 +60,7 @@ def test_change_made_meanwhile_is_caught_up_with(away):
 def test_service_made_anew_meanwhile_gets_children_of_its_own(away):
     reborn = away[0]["reborn"]
 
-    reborn.wait_condition("Ready", "True", "ScaledToZero")
+    reborn.wait_condition("Ready", "False", "ScaledToZero")
 
     assert reborn.children().keys() == {"ConfigMap", "Deployment", "PodDisruptionBudget", "Service"}
     assert '"batch_size": 4' in batch_size(reborn)

@@ -221,13 +221,13 @@ def test_every_field_explains_itself(kubernetes, operator):
 def test_listing_shows_what_matters(namespace):
     service = asr.Service(namespace, "listed")
     service.apply({"replicas": 0})
-    service.wait_condition("Ready", "True", "ScaledToZero")
+    service.wait_condition("Ready", "False", "ScaledToZero")
 
     table = namespace.kubectl("get", "asr", "-o", "wide").splitlines()
 
     assert table[0].split() == [
         "NAME", "READY", "REPLICAS", "SERVING", "BATCH", "REASON", "URL", "MESSAGE", "AGE",
     ]  # fmt: skip
-    assert table[1].split()[:6] == ["listed", "True", "0", "0", "16", "ScaledToZero"]
+    assert table[1].split()[:6] == ["listed", "False", "0", "0", "16", "ScaledToZero"]
     assert f"ws://listed.{namespace.name}.svc" in table[1]
     assert "asrservice.asr-operator.dev/listed" in namespace.kubectl("get", "all", "-o", "name")

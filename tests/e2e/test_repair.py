@@ -18,7 +18,7 @@ def idle(new_namespace):
     """A service without pods, so that nothing has to start."""
     service = asr.Service(new_namespace("repair"), "idle")
     service.apply({"replicas": 0})
-    service.wait_condition("Ready", "True", "ScaledToZero")
+    service.wait_condition("Ready", "False", "ScaledToZero")
     return service
 
 
@@ -91,7 +91,7 @@ def test_name_that_is_taken_is_left_alone_and_said(idle):
     (port,) = idle.namespace.get("Service", "taken")["spec"]["ports"]
     assert port["port"] == 80
     idle.namespace.delete("Service", "taken")
-    service.wait_condition("Ready", "True", "ScaledToZero")
+    service.wait_condition("Ready", "False", "ScaledToZero")
 
 
 def test_paused_service_is_not_changed_and_goes_on_when_resumed(idle):

@@ -28,12 +28,12 @@ def scoped(kubernetes, operator, new_namespace):
 def test_listed_namespace_is_served(scoped):
     (_, here), _ = scoped
 
-    here.wait_condition("Ready", "True", "ScaledToZero")
+    here.wait_condition("Ready", "False", "ScaledToZero")
 
 
 def test_other_namespaces_are_left_alone(scoped):
     (elsewhere, here), _ = scoped
-    here.wait_condition("Ready", "True", "ScaledToZero")
+    here.wait_condition("Ready", "False", "ScaledToZero")
 
     waiting.stays("elsewhere", lambda: elsewhere.status, window_s=release.RESYNC_S + 2)
     assert elsewhere.status == {}
@@ -42,7 +42,7 @@ def test_other_namespaces_are_left_alone(scoped):
 
 def test_its_role_is_enough(scoped, audit_log):
     (_, here), small = scoped
-    here.wait_condition("Ready", "True", "ScaledToZero")
+    here.wait_condition("Ready", "False", "ScaledToZero")
 
     calls = audit_log.calls(small.user)
     assert calls
