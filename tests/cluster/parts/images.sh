@@ -6,9 +6,12 @@ build_base() { # the packages of Docker Hub's debian:bookworm-slim, from Debian'
 }
 
 make_base() {
-  local dir
+  local dir path options
   dir=$(mktemp -d)
-  mmdebstrap --variant=minbase --include=ca-certificates bookworm "$dir/base.tar"
+  options=(--variant=minbase --include=ca-certificates,usr-is-merged --aptopt='APT::Install-Recommends "false"'
+    --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr) # usr-is-merged without the hook is refused; usrmerge brings Perl
+  for path in doc info lintian locale man; do options+=(--dpkgopt="path-exclude=/usr/share/$path/*"); done
+  mmdebstrap "${options[@]}" --dpkgopt='path-include=/usr/share/doc/*/copyright' bookworm "$dir/base.tar"
   printf 'FROM scratch\nADD base.tar /\nCMD ["bash"]\n' >"$dir/Dockerfile"
   buildah build -q -t docker.io/library/debian:bookworm-slim "$dir"
   printf 'FROM debian:bookworm-slim\nENTRYPOINT ["sleep", "infinity"]\n' | buildah build -q -t localhost/pause:1 -f - "$dir"
@@ -29,14 +32,14 @@ Y
 
 on_node() { ctr --address "$run/containerd.sock" --namespace k8s.io "$@"; }
 
-load_pause() { [ -n "$(on_node images list -q name==localhost/pause:1)" ] || copy_to_node localhost/pause:1; }
+load_pause() { on_node_already localhost/pause:1 || copy_to_node localhost/pause:1; }
 
 load() {
   is_up || fail "the cluster is down: $here/cluster up"
   local image before
   for image; do
     buildah inspect --type image "$image" >/dev/null 2>&1 || fail "buildah has no image $image"
-    if [ "$(image_on_node "$image")" = "$(image_built "$image")" ]; then
+    if on_node_already "$image"; then
       say "load $image: the node has it already"
       continue
     fi
@@ -45,6 +48,8 @@ load() {
     say "load $image: $((($(registry_bytes) - before) >> 20)) MB were new"
   done
 }
+
+on_node_already() { [ "$(image_on_node "$1")" = "$(image_built "$1")" ]; }
 
 image_built() { buildah inspect --type image --format 'sha256:{{.FromImageID}}' "$1"; }
 
@@ -58,7 +63,7 @@ registry_bytes() { du -sb "$cache/registry" | cut -f1; }
 
 copy_to_node() { # image; through the registry, which knows the layers that are there already
   local pushed=$registry/${1#*/}
-  buildah push -q --tls-verify=false --disable-compression "$1" "docker://$pushed"
+  buildah push -q --tls-verify=false --compression-format zstd "$1" "docker://$pushed"
   on_node images pull --plain-http "$pushed"
   on_node images tag --force "$pushed" "$1"
   on_node images remove "$pushed"
