@@ -1,0 +1,128 @@
+"""The engine as the front meets it: a process, a channel and an arena, driven without a front."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from asr_server.link import arena, channel, messages
+
+WAIT_S = 60.0
+ANSWERS = messages.Recognized | messages.Failed
+
+
+class EngineProcess:
+    """One engine, its end of the channel, and what it has reported."""
+
+    def __init__(self, *, model="demo", threads=1, batch_size=32, batch_audio_s=120.0):
+        self.arena = arena.Arena.create(16_000 * 900)
+        self.reports = []
+        self._items = 0
+        self._answers = {}
+        self._runner = asyncio.Runner()
+        ours, theirs = socket.socketpair()
+        options = {
+            "fd": theirs.fileno(), "arena-fd": self.arena.fd, "arena-samples": self.arena.samples,
+            "model": model, "device": "cpu", "dtype": "float32", "threads": threads,
+            "batch-size": batch_size, "batch-audio-s": batch_audio_s, "max-wait-ms": 20,
+        }  # fmt: skip
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "asr_server.engine"]
+            + [f"--{name}={value}" for name, value in options.items()],
+            pass_fds=[theirs.fileno(), self.arena.fd],
+            env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
+        )
+        theirs.close()
+        self._front = self._runner.run(channel.FrontChannel.open(ours))
+
+    def send(self, *sent):
+        async def write():
+            for message in sent:
+                self._front.send(message)
+
+        self._runner.run(write())
+
+    def receive(self):
+        return self._runner.run(asyncio.wait_for(self._front.receive(), WAIT_S))
+
+    def put(self, audio, item_class="file"):
+        """Put audio into the arena; return the request for it."""
+        offset = self.arena.allocate(len(audio))
+        self.arena.write(offset, audio)
+        self._items += 1
+        now = time.monotonic()
+        return messages.Recognize(self._items, item_class, offset, len(audio), now, now + 2.0)
+
+    def answer(self, *requests):
+        """Send requests and return their answers in order; reports are kept."""
+        self.send(*requests)
+        while not all(request.item_id in self._answers for request in requests):
+            message = self.receive()
+            if isinstance(message, ANSWERS):
+                self._answers[message.item_id] = message
+            else:
+                self.reports.append(message)
+            assert message is not None, "the engine has ended"
+        for request in requests:
+            self.arena.release(request.offset)
+        return [self._answers.pop(request.item_id) for request in requests]
+
+    def batch_sizes(self, stage):
+        """Return the sizes of the batches reported since the last call."""
+        ran = [report for report in self.reports if isinstance(report, messages.BatchRan)]
+        self.reports = []
+        return [report.size for report in ran if report.stage == stage]
+
+    def close_channel(self):
+        """Close the channel; return the status that the process ends with."""
+        self._runner.run(self._front.close())
+        return self.process.wait(WAIT_S)
+
+    def close(self):
+        """Leave nothing behind, whatever has happened."""
+        self.process.kill()
+        self.process.wait(WAIT_S)
+        self._runner.run(self._front.close())
+        self._runner.close()
+        self.arena.close()
+
+
+@pytest.fixture(scope="session")
+def silence():
+    return np.zeros(48_000, dtype=np.int16)
+
+
+@pytest.fixture(scope="module")
+def engines(tmp_path_factory):
+    """One engine to share, one to end, one that cannot start: loading at the same time."""
+    absent = tmp_path_factory.mktemp("models") / "absent"
+    started = [EngineProcess(), EngineProcess(), EngineProcess(model=absent)]
+    yield started
+    for engine in started:
+        engine.close()
+
+
+@pytest.fixture(scope="module")
+def engine(engines):
+    """A loaded engine that the tests of a module share."""
+    loaded = engines[0].receive()
+    assert isinstance(loaded, messages.Loaded), loaded
+    return engines[0]
+
+
+@pytest.fixture
+def ending_engine(engines):
+    """A loaded engine that nobody else uses."""
+    assert isinstance(engines[1].receive(), messages.Loaded)
+    return engines[1]
+
+
+@pytest.fixture
+def failing_engine(engines):
+    """An engine whose model folder does not exist."""
+    return engines[2]
