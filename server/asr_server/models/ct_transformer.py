@@ -25,7 +25,6 @@ class MarksConfig(msgspec.Struct, frozen=True):
 class CtTransformerConfig(msgspec.Struct, frozen=True):
     """config.yaml of a CT-Transformer model folder."""
 
-    model: Literal["CTTransformer"]
     encoder: Literal["SANMEncoder"]
     model_conf: MarksConfig
     encoder_conf: sanm.SanmConfig

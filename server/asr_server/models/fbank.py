@@ -19,8 +19,8 @@ SHIFT_MS = 10
 _FFT_SAMPLES = 512
 _LOW_HZ = 20.0
 _PRE_EMPHASIS = 0.97
-_CPU_BLOCK_FRAMES = 1024  # the intermediate spectra of one block fit into a core's cache
-_CUDA_BLOCK_FRAMES = 1 << 18
+_CPU_BLOCK_FRAMES = 512  # the spectra of one block fit into a core's cache
+_CUDA_BLOCK_FRAMES = 1 << 16
 
 
 def count_frames(samples: int) -> int:
@@ -54,8 +54,9 @@ def _log_mel_block(samples: Tensor, bins: int) -> Tensor:
     emphasised = torch.empty_like(centred)
     torch.sub(centred[..., 1:], centred[..., :-1], alpha=_PRE_EMPHASIS, out=emphasised[..., 1:])
     torch.mul(centred[..., :1], 1 - _PRE_EMPHASIS, out=emphasised[..., :1])
-    spectrum = torch.view_as_real(torch.fft.rfft(emphasised.mul_(window), n=_FFT_SAMPLES))
-    power = spectrum.square().sum(dim=-1)
+    spectrum = torch.fft.rfft(emphasised.mul_(window), n=_FFT_SAMPLES)
+    squares = torch.view_as_real(spectrum).square_()
+    power = squares[..., 0] + squares[..., 1]
     return (power @ banks).clamp_(min=torch.finfo(torch.float32).eps).log_()
 
 

@@ -4,7 +4,6 @@ A folder is data. Nothing in it is ever executed: no remote code, no pickled obj
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,16 @@ from torch import Tensor, nn
 from asr_server.models.errors import ModelError
 
 _Config = TypeVar("_Config", bound=msgspec.Struct)
+_WRAPPERS = ("state_dict", "model_state_dict", "model")
 _REMOTE_CODE = ("trust_remote_code", "remote_code")
+
+
+class _FileFacts(msgspec.Struct, frozen=True):
+    sha256: str
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    files: dict[str, _FileFacts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,15 @@ class ModelFolder:
                 f"{self.path / 'config.yaml'}: {error}; this server does not support that"
             ) from error
 
+    def check_class(self, *supported: str) -> None:
+        """Raise ModelError unless `model:` of config.yaml is one of the supported classes."""
+        given = self.config.get("model")
+        if given not in supported:
+            raise ModelError(
+                f"{self.path / 'config.yaml'}: model is {given}; "
+                f"in {self.path.name} this server supports {', '.join(supported)}"
+            )
+
     def read_tokens(self) -> tuple[str, ...]:
         """Return tokens.json, the symbol of each output."""
         path = self.file("tokens.json")
@@ -60,13 +77,11 @@ class ModelFolder:
         """
         path = self.file("model.pt")
         try:
-            weights: object = torch.load(path, map_location=device, weights_only=True)
+            weights = torch.load(path, map_location=device, weights_only=True)
         except (UnpicklingError, RuntimeError, EOFError, ValueError) as error:
             raise ModelError(f"{path} is not a plain torch checkpoint: {error}") from error
-        if not isinstance(weights, dict):
-            raise ModelError(f"{path} must hold a state_dict, not a {type(weights).__name__}")
         skipped = getattr(module, "TRAINING_ONLY", ())
-        kept = {key: value for key, value in weights.items() if not key.startswith(skipped)}
+        kept = {k: v for k, v in _unwrap(path, weights).items() if not k.startswith(skipped)}
         _check_keys(path, kept, module.state_dict())
         module.load_state_dict({k: v.to(dtype) for k, v in kept.items()}, assign=True)
         module.eval().requires_grad_(requires_grad=False)
@@ -97,19 +112,32 @@ def verify_manifest(directory: Path) -> None:
     path = directory / "manifest.json"
     if not path.is_file():
         return
-    listed = json.loads(path.read_text(encoding="utf-8"))["files"]
+    try:
+        listed = msgspec.json.decode(path.read_bytes(), type=_Manifest).files
+    except msgspec.MsgspecError as error:
+        raise ModelError(f"{path}: {error}; copy the folder again") from error
     for name, facts in listed.items():
         found = directory / name
         if not found.is_file():
             raise ModelError(f"{found} is missing but listed in {path}; copy the folder again")
         digest = hashlib.sha256(found.read_bytes()).hexdigest()
-        if digest != facts["sha256"]:
+        if digest != facts.sha256:
             raise ModelError(
-                f"{found} has sha256 {digest}, {path} says {facts['sha256']}; copy the folder again"
+                f"{found} has sha256 {digest}, {path} says {facts.sha256}; copy the folder again"
             )
     for found in sorted(directory.glob("*/*")):
         if str(found.relative_to(directory)) not in listed:
             raise ModelError(f"{found} is not listed in {path}; remove one of them")
+
+
+def _unwrap(path: Path, weights: object) -> dict[str, Tensor]:
+    """Return the state_dict itself: training checkpoints keep it beside the optimiser's."""
+    for wrapper in _WRAPPERS:
+        if isinstance(weights, dict) and wrapper in weights:
+            weights = weights[wrapper]
+    if not isinstance(weights, dict) or not all(torch.is_tensor(v) for v in weights.values()):
+        raise ModelError(f"{path} holds no state_dict; give the model.pt of a FunASR model")
+    return {key.removeprefix("module."): value for key, value in weights.items()}
 
 
 def _check_keys(path: Path, given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:

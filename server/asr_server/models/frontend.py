@@ -109,7 +109,7 @@ def read_cmvn(path: Path, width: int) -> tuple[Tensor, Tensor]:
 
     Raises ModelError when either is absent or of another width.
     """
-    words = path.read_text(encoding="utf-8").split()
+    words = path.read_text(encoding="utf-8", errors="replace").split()
     found = []
     for mark in ("<AddShift>", "<Rescale>"):
         try:

@@ -34,7 +34,6 @@ class FsmnConfig(msgspec.Struct, frozen=True):
 class FsmnVadConfig(msgspec.Struct, frozen=True):
     """config.yaml of an FSMN-VAD model folder."""
 
-    model: Literal["FsmnVADStreaming"]
     encoder: Literal["FSMN"]
     model_conf: endpointing.EndpointConfig
     encoder_conf: FsmnConfig

@@ -32,7 +32,6 @@ class DecoderConfig(msgspec.Struct, frozen=True):
 class ParaformerConfig(msgspec.Struct, frozen=True):
     """config.yaml of a Paraformer model folder."""
 
-    model: Literal["Paraformer"]
     encoder: Literal["SANMEncoder"]
     decoder: Literal["ParaformerSANMDecoder"]
     predictor: Literal["CifPredictorV2"]

@@ -109,6 +109,7 @@ def render(tokens: Sequence[str], marks: Sequence[str]) -> str:
 
 def load(folder: ModelFolder, device: torch.device, dtype: torch.dtype) -> Punctuation:
     """Load a CT-Transformer model folder; ModelError says what does not fit."""
+    folder.check_class("CTTransformer")
     config = folder.read_config(ct_transformer.CtTransformerConfig)
     symbols = folder.read_tokens()
     if _UNKNOWN not in symbols:

@@ -65,6 +65,7 @@ class Recognizer:
 
 def load(folder: ModelFolder, device: torch.device, dtype: torch.dtype) -> Recognizer:
     """Load a Paraformer model folder; ModelError says what does not fit."""
+    folder.check_class("Paraformer")
     config = folder.read_config(paraformer.ParaformerConfig)
     symbols = folder.read_tokens()
     with torch.device("meta"):

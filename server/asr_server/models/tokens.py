@@ -5,27 +5,29 @@ sees them; the pieces of a recogniser's token list are made into tokens here and
 import re
 from collections.abc import Iterable, Sequence
 
+_CONTINUED = "@@"
 _NOT_SPOKEN = frozenset({"<blank>", "<s>", "</s>", "<unk>", "<OOV>"})
 _TOKEN = re.compile(r"[\x21-\x7e]+|[^\x00-\x7f]")
-_SPELLED = re.compile(r"(?<![^ ])[A-Za-z](?: [A-Za-z])+(?![^ ])")
+_ATTACHED = re.compile(r"[\u4e00-\u9fff0-9]")
+_SPELLED = re.compile(r"(?<![A-Za-z'])[A-Za-z](?: [A-Za-z])+(?![A-Za-z'])")
 
 
 def from_pieces(pieces: Iterable[str]) -> tuple[str, ...]:
     """Make tokens of a token list's pieces.
 
-    A piece ending in `@@` goes on in the next one; spelled letters become one upper-case word
-    (`sentence_postprocess` of FunASR 1.4.16); special symbols are left out.
+    A piece ending in `@@` goes on in the next one; Chinese characters and digits attach to what
+    they follow; letters spelled one by one become one upper-case word; special symbols are left
+    out (`sentence_postprocess` of FunASR 1.4.16).
     """
     text = ""
-    is_open = False
+    is_after_word = False
     for piece in pieces:
         if piece in _NOT_SPOKEN:
             continue
-        is_word = piece[0].isascii() and not piece[0].isdigit()
-        if is_word and not is_open and text and text[-1].isascii():
+        if is_after_word and not _ATTACHED.match(piece):
             text += " "
-        text += piece.removesuffix("@@")
-        is_open = piece.endswith("@@")
+        text += piece.removesuffix(_CONTINUED)
+        is_after_word = not _ATTACHED.match(piece) and piece.replace("'", "a").isalpha()
     return split(_SPELLED.sub(lambda letters: letters[0].replace(" ", "").upper(), text))
 
 

@@ -16,7 +16,7 @@ from asr_server.speech.spans import Span
 
 MAX_END_SILENCE_MS = 800
 _CPU_CHUNK_STEPS = 6000  # of all rows together; a step is 10 ms
-_CUDA_CHUNK_STEPS = 600_000
+_CUDA_CHUNK_STEPS = 100_000
 _LONGEST_CHUNK_STEPS = 6000
 
 
@@ -78,6 +78,7 @@ class Vad:
 
 def load(folder: ModelFolder, device: torch.device, dtype: torch.dtype) -> Vad:
     """Load an FSMN-VAD model folder; ModelError says what does not fit."""
+    folder.check_class("FsmnVADStreaming")
     config = folder.read_config(fsmn_vad.FsmnVadConfig)
     if config.frontend_conf.lfr_n != 1:
         raise ModelError(f"{folder.path / 'config.yaml'}: frontend_conf.lfr_n must be 1 for a VAD")

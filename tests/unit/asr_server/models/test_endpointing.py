@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asr_server.models import endpointing
+from asr_server.speech.spans import Span
+
+CONFIG = endpointing.EndpointConfig()
+SHORT = endpointing.EndpointConfig(max_single_segment_time=1000)
+
+
+def frames(*runs):
+    """Frames from (is speech, milliseconds) runs."""
+    return np.concatenate([np.full(ms // 10, kind, dtype=bool) for kind, ms in runs])
+
+
+def spans(is_speech, config=CONFIG, max_end_silence_ms=800):
+    found = endpointing.find_spans(is_speech, config, max_end_silence_ms)
+    return [(span.start_ms, span.end_ms) for span in found]
+
+
+@pytest.mark.parametrize(
+    ("runs", "expected"),
+    [
+        ([], []),
+        ([(False, 5000)], []),
+        # 140 ms of speech never fill the window enough
+        ([(False, 1000), (True, 140), (False, 1000)], []),
+        # begins at frame 114 (15 of 20 are speech), starts 40 frames before; pauses at frame 204
+        ([(False, 1000), (True, 1000), (False, 2000)], [(740, 2160)]),
+        ([(True, 1000), (False, 2000)], [(0, 1160)]),
+        # ends with the recording when the pause is not over
+        ([(True, 1000), (False, 600)], [(0, 1600)]),
+        ([(True, 1000)], [(0, 1000)]),
+        # the window has its part in the 800 ms: 700 ms of silence part two segments
+        ([(True, 1000), (False, 690), (True, 1000)], [(0, 2690)]),
+        ([(True, 1000), (False, 700), (True, 1000)], [(0, 1160), (1440, 2700)]),
+        ([(True, 1000), (False, 900), (True, 1000)], [(0, 1160), (1640, 2900)]),
+    ],
+)
+def test_segments_start_before_speech_and_end_after_a_pause(runs, expected):
+    is_speech = frames(*runs) if runs else np.zeros(0, dtype=bool)
+    assert spans(is_speech) == expected
+
+
+def test_long_speech_is_cut_and_goes_on_in_the_next_segment():
+    found = spans(frames((True, 2500)), SHORT)
+    assert found == [(0, 1010), (1010, 2020), (2020, 2500)]
+
+
+def test_a_shorter_end_silence_parts_more():
+    is_speech = frames((True, 1000), (False, 500), (True, 1000))
+    assert len(spans(is_speech, max_end_silence_ms=800)) == 1
+    assert len(spans(is_speech, max_end_silence_ms=300)) == 2
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(10, 1500)), max_size=30))
+def test_segments_are_in_order_apart_and_inside_the_recording(runs):
+    is_speech = frames((False, 0), *runs)
+    found = endpointing.find_spans(is_speech, SHORT, 800)
+    edges = [edge for span in found for edge in (span.start_ms, span.end_ms)]
+    assert edges == sorted(edges)
+    assert all(isinstance(span, Span) and span.start_ms < span.end_ms for span in found)
+    assert not edges or (edges[0] >= 0 and edges[-1] <= len(is_speech) * 10)
+    assert all(span.end_ms - span.start_ms <= 1010 for span in found)
+
+
+@pytest.mark.parametrize(
+    ("silence", "is_speech"),
+    [(0.0, True), (1.0, False), (0.2, True), (0.21, False), (0.5, False)],
+)
+def test_speech_is_sixty_points_more_likely_than_silence(silence, is_speech):
+    probabilities = np.array([silence], dtype=np.float64)
+    assert endpointing.classify(probabilities, CONFIG).tolist() == [is_speech]

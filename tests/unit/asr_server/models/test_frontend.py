@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asr_server.models import fbank, frontend
+from asr_server.models.errors import ModelError
+
+CPU = torch.device("cpu")
+STACKS = [(7, 6), (5, 1), (1, 1)]
+
+
+def make_frontend(stacked, step):
+    width = 80 * stacked
+    cmvn = torch.linspace(-1, 1, width), torch.linspace(0.5, 2, width)
+    config = frontend.FrontendConfig(lfr_m=stacked, lfr_n=step)
+    return frontend.Frontend(config, cmvn, CPU)
+
+
+def plain_features(front, samples):
+    """Stack and normalise one row as the definition says, step by step."""
+    energies = fbank.log_mel(torch.from_numpy(samples)[None], 80)[0]
+    stacked, step = front.config.lfr_m, front.config.lfr_n
+    rows = []
+    for centre in range(0, len(energies), step):
+        around = range(centre - (stacked - 1) // 2, centre - (stacked - 1) // 2 + stacked)
+        picked = [energies[min(max(frame, 0), len(energies) - 1)] for frame in around]
+        rows.append((torch.cat(picked) + front.shift) * front.scale)
+    return torch.stack(rows) if rows else torch.zeros(0, 80 * stacked)
+
+
+def make_audio(lengths):
+    noise = np.random.default_rng(len(lengths))
+    return [noise.integers(-3000, 3000, length).astype(np.int16) for length in lengths]
+
+
+@pytest.mark.parametrize(("stacked", "step"), STACKS)
+@settings(max_examples=25, deadline=None)
+@given(lengths=st.lists(st.integers(0, 6000), min_size=1, max_size=5))
+def test_rows_of_a_batch_equal_the_plain_definition(stacked, step, lengths):
+    front = make_frontend(stacked, step)
+    audio = make_audio([*lengths, 800])
+    waveforms = front.load(audio)
+    features = front.features(waveforms)
+    for row, samples, frames in zip(features, audio, waveforms.frames, strict=True):
+        expected = plain_features(front, samples)
+        assert len(expected) == front.count_steps(frames)
+        torch.testing.assert_close(row[: len(expected)], expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("stacked", "step"), STACKS)
+@pytest.mark.parametrize("chunk", [1, 7, 40])
+def test_features_in_chunks_equal_features_at_once(stacked, step, chunk):
+    front = make_frontend(stacked, step)
+    waveforms = front.load(make_audio([16000, 9000]))
+    whole = front.features(waveforms)
+    steps = whole.shape[1]
+    parts = [
+        front.features(waveforms, start, min(start + chunk, steps))
+        for start in range(0, steps, chunk)
+    ]
+    torch.testing.assert_close(torch.cat(parts, dim=1)[0], whole[0], atol=1e-4, rtol=0)
+
+
+def test_cmvn_is_read_from_a_kaldi_nnet(tmp_path):
+    path = tmp_path / "am.mvn"
+    path.write_text(
+        "<Nnet>\n<Splice> 2 2\n[ 0 ]\n<AddShift> 2 2\n<LearnRateCoef> 0 [ -1.5 2 ]\n"
+        "<Rescale> 2 2\n<LearnRateCoef> 0 [ 0.5 3e-1 ]\n</Nnet>\n"
+    )
+    shift, scale = frontend.read_cmvn(path, 2)
+    assert shift.tolist() == [-1.5, 2.0]
+    assert scale.tolist() == pytest.approx([0.5, 0.3])
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "no <AddShift> vector"),
+        ("<AddShift> 2 2 <LearnRateCoef> 0 [ 1 2 ]", "no <Rescale> vector"),
+        ("<AddShift> 2 2 <LearnRateCoef> 0 [ 1 x ]", "no <AddShift> vector"),
+        ("<AddShift> 3 3 <LearnRateCoef> 0 [ 1 2 3 ]", "has 3 values and the front end 2"),
+    ],
+)
+def test_bad_cmvn_is_refused(tmp_path, text, says):
+    path = tmp_path / "am.mvn"
+    path.write_text(text)
+    with pytest.raises(ModelError, match=says) as error:
+        frontend.read_cmvn(path, 2)
+    assert str(path) in str(error.value)
