@@ -33,9 +33,9 @@ def spans(is_speech, config=CONFIG, max_end_silence_ms=800):
         # ends with the recording when the pause is not over
         ([(True, 1000), (False, 600)], [(0, 1600)]),
         ([(True, 1000)], [(0, 1000)]),
-        # the window has its part in the 800 ms: 700 ms of silence part two segments
-        ([(True, 1000), (False, 690), (True, 1000)], [(0, 2690)]),
-        ([(True, 1000), (False, 700), (True, 1000)], [(0, 1160), (1440, 2700)]),
+        # a pause lasts from when the window empties until it fills again: here 650 ms
+        ([(True, 1000), (False, 550), (True, 1000)], [(0, 2550)]),
+        ([(True, 1000), (False, 560), (True, 1000)], [(0, 1160), (1440, 2560)]),
         ([(True, 1000), (False, 900), (True, 1000)], [(0, 1160), (1640, 2900)]),
     ],
 )
