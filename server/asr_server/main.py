@@ -60,7 +60,7 @@ class Server:
         )
         self._link = EngineLink(arena, _batch_limits(flags), reports.observe)
         command = engine_process.build_command(found)
-        self._engine = engine_process.EngineProcess(command, self._link, metrics.engine)
+        self._engine = engine_process.EngineProcess(command, self._link, metrics.engine, self._open)
         self._admission = Admission(
             metrics.session, found.max_sessions, found.max_sessions_per_address
         )
@@ -81,19 +81,17 @@ class Server:
         """
         stop, hurry = _watch_signals()
         await self._listen()
+        tasks = [asyncio.create_task(task) for task in self._background()]
+        stopped = asyncio.create_task(stop.wait())
         try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(task) for task in self._background()]
-                await stop.wait()
+            await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            if stopped.done():
                 timeout_s = self._settings.drain_timeout_s
                 await drain(self._listener, self._admission, timeout_s, hurry)
-                for task in tasks:
-                    task.cancel()
-        except* engine_process.EngineError as errors:
-            await self._listener.stop()
-            raise errors.exceptions[0] from None
         finally:
+            await self._listener.stop()
             self._probes.close()
+            await _end(tasks)
 
     async def _listen(self) -> None:
         host, port, probe_port = self._settings.host, self._settings.port, self._settings.probe_port
@@ -111,7 +109,6 @@ class Server:
     def _background(self) -> list[Coroutine[Any, Any, None]]:
         tasks = [
             self._engine.run(),
-            self._open_when_loaded(),
             self._listener.sweep(),
             measure.watch_loop_lag(self._metrics.server),
         ]
@@ -119,11 +116,10 @@ class Server:
             tasks.append(self._live_config.watch(self._settings.live_config))
         return tasks
 
-    async def _open_when_loaded(self) -> None:
-        await self._engine.loaded.wait()
+    def _open(self) -> None:
         if self._admission.closed is LOADING:
             self._admission.closed = None
-        logger.info("ready")
+            logger.info("ready")
 
     def _put_in_force(self, values: LiveValues) -> None:
         self._link.configure(_batch_limits(values))
@@ -139,6 +135,15 @@ def _set_info(metrics: Metrics, found: settings.ServerSettings) -> None:
     identity = (found.namespace, found.service, found.pod)
     about = (metadata.version("asr-server"), found.device, found.model)
     metrics.server.info.labels(*identity, *about).set(1)
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel tasks that run for ever; what made one of them fail is raised."""
+    for task in tasks:
+        task.cancel()
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            raise outcome
 
 
 def _watch_signals() -> tuple[asyncio.Event, asyncio.Event]:

@@ -53,6 +53,7 @@ class Connection:
         self._unsent_chars = 0
         self._utterances: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
+        self._gone = False
         self._opened_at = time.monotonic()
         self._heard_at: float | None = None
         self._blocked_since: float | None = None
@@ -68,10 +69,14 @@ class Connection:
         except ConnectionClosed:
             pass  # however a client leaves, it has left
         finally:
+            self._gone = True
             writer.cancel()
             for task in self._utterances:
                 task.cancel()
             await asyncio.gather(writer, *self._utterances, return_exceptions=True)
+            while not self._unsent.empty():  # nobody is to wait for what cannot be sent
+                self._unsent.get_nowait()
+                self._unsent.task_done()
             if self._closing is not None:
                 await self._closing
             self._hold(0)
@@ -90,7 +95,7 @@ class Connection:
 
     def finish_input(self) -> None:
         """End the open input in the client's place, so that what it said is not lost."""
-        if self._session.has_audio:
+        if self._session.has_audio and not self._gone:
             self._apply(self._session.end_input(time.monotonic()))
 
     async def settle(self) -> None:
@@ -171,17 +176,18 @@ class Connection:
             self._blocked_since = time.monotonic()
             try:
                 await self._socket.send(reply.message)
+                if reply.answered is not None:
+                    self._count_answer(reply.answered)
             except ConnectionClosed:
-                return
-            self._blocked_since = None
-            self._unsent_chars -= len(reply.message)
-            self._unsent.task_done()
-            if reply.answered is not None:
-                self._count_answer(reply.answered)
+                pass  # the client has left without its replies; the reader sees it too
+            finally:
+                self._blocked_since = None
+                self._unsent_chars -= len(reply.message)
+                self._unsent.task_done()
 
     async def _close(self, close: bounds.Close) -> None:
         try:
-            async with asyncio.timeout(CLOSE_S):
+            async with asyncio.timeout(CLOSE_S if self._blocked_since is None else 0):
                 await self._socket.close(close.code, close.reason)
         except TimeoutError:
             self._socket.transport.abort()

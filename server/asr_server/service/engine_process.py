@@ -10,6 +10,7 @@ import itertools
 import logging
 import socket
 import sys
+from collections.abc import Callable
 
 from asr_server.link.channel import ChannelError, FrontChannel
 from asr_server.link.messages import Loaded, LoadFailed, ToFront
@@ -42,11 +43,18 @@ def build_command(settings: ServerSettings) -> tuple[str, ...]:
 class EngineProcess:
     """Keeps one engine alive behind a link, for as long as `run` runs."""
 
-    def __init__(self, command: tuple[str, ...], link: EngineLink, metrics: EngineMetrics) -> None:
+    def __init__(
+        self,
+        command: tuple[str, ...],
+        link: EngineLink,
+        metrics: EngineMetrics,
+        on_loaded: Callable[[], None],
+    ) -> None:
         self._command = command
         self._link = link
         self._metrics = metrics
-        self.loaded = asyncio.Event()
+        self._on_loaded = on_loaded
+        self._has_loaded = False
 
     async def run(self) -> None:
         """Keep an engine running; cancelling ends it. Raises EngineError when there can be none."""
@@ -59,7 +67,7 @@ class EngineProcess:
                 failed_starts = 0
             except EngineError as error:
                 failed_starts += 1
-                if not self.loaded.is_set() or failed_starts == MAX_FAILED_STARTS:
+                if not self._has_loaded or failed_starts == MAX_FAILED_STARTS:
                     self._link.fail_all(f"there is no recognition engine: {error}")
                     raise
                 logger.error("the engine did not start: %s", error)
@@ -76,6 +84,8 @@ class EngineProcess:
                 process = await self._spawn(back.fileno())
             await self._wait_until_loaded(channel)
             self._link.connect(channel)
+            self._has_loaded = True
+            self._on_loaded()
             while (message := await _receive(channel)) is not None:
                 self._link.handle(message)
         finally:
@@ -108,7 +118,6 @@ class EngineProcess:
         match first:
             case Loaded(model=model, device=device, dtype=dtype, load_s=load_s):
                 logger.info("%s is ready on %s in %s after %.1f s", model, device, dtype, load_s)
-                self.loaded.set()
             case LoadFailed(reason=reason):
                 raise EngineError(reason)
             case _:

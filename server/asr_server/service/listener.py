@@ -25,7 +25,7 @@ SWEEP_S = 0.5
 DRAIN_SWEEP_S = 0.05
 FLUSH_S = 5.0
 PING_S = 20.0
-INBOUND_FRAMES = 8  # what may lie unread in a connection while its last message is taken in
+INBOUND_FRAMES = 4  # what may lie unread in a connection while its last message is taken in
 
 logger = logging.getLogger(__name__)
 

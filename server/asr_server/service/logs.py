@@ -4,8 +4,8 @@ import datetime
 import json
 import logging
 
-# Ours say what matters once; the library's would repeat every handshake of every port scanner.
-_QUIET = ("websockets", "asyncio")
+# The library would log every broken handshake of every port scanner, with a traceback.
+_LEVELS = {"websockets": logging.CRITICAL, "asyncio": logging.ERROR}
 
 
 class JsonFormatter(logging.Formatter):
@@ -30,5 +30,5 @@ def install(level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    for name, least in _LEVELS.items():
+        logging.getLogger(name).setLevel(least)

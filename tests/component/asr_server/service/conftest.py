@@ -1,0 +1,103 @@
+"""A real WebSocket port on loopback, with an engine that answers when the test says so."""
+
+import asyncio
+import contextlib
+import json
+import time
+
+import pytest
+import websockets
+
+from asr_server.link.messages import Failed, Recognized
+from asr_server.metrics import Metrics
+from asr_server.service import bounds
+from asr_server.service.admission import Admission
+from asr_server.service.connection import Surroundings
+from asr_server.service.engine_link import Stored
+from asr_server.service.listener import Endpoint, Listener
+from asr_server.speech.effects import SessionLimits
+
+SECOND = b"\x01\x00" * 16000
+END = json.dumps({"is_speaking": False})
+
+
+class FakeEngine:
+    """Answers each utterance with its number of samples, once `gate` is open."""
+
+    def __init__(self):
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.room = True
+        self.poison = None
+        self.cancelled = 0
+
+    async def store(self, samples):
+        return Stored(0, len(samples)) if self.room else None
+
+    async def recognize(self, stored, item_class, now, deadline):
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        if stored.samples == self.poison:
+            return Failed(1, "poisonous audio")
+        return Recognized(1, f"{stored.samples} samples", ())
+
+
+class Stage:
+    """A listener and what is around it."""
+
+    def __init__(self):
+        self.engine = FakeEngine()
+        self.metrics = Metrics()
+        self.admission = Admission(self.metrics.session, 5, 0)
+        self.admission.closed = None
+        self.budget = bounds.AudioBudget(16000 * 60)
+        self.limits = SessionLimits(utterance_s=40.0, queued_s=40.0, replies=50)
+        self.bounds = bounds.Bounds(idle_s=60.0)
+        self.max_message_bytes = 2_000_000
+        self.listener = None
+
+    async def start(self):
+        around = Surroundings(self.engine, self.budget, self.limits, self.metrics.session)
+        self.listener = Listener(self.admission, around, self.bounds)
+        port = await self.listener.start(Endpoint("127.0.0.1", 0, self.max_message_bytes))
+        self.url = f"ws://127.0.0.1:{port}"
+        self.sweeper = asyncio.create_task(self.listener.sweep())
+        return self
+
+    async def stop(self):
+        self.engine.gate.set()
+        await self.listener.stop()
+        self.sweeper.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.sweeper
+
+    def connect(self, **options):
+        return websockets.connect(self.url, **{"ping_interval": None, **options})
+
+    def value(self, name, **labels):
+        return self.metrics.registry.get_sample_value(name, labels)
+
+
+@pytest.fixture
+async def stage():
+    """A stage that is set but not started: tests change its bounds first."""
+    stage = Stage()
+    yield stage
+    if stage.listener is not None:
+        await stage.stop()
+
+
+@pytest.fixture
+def eventually():
+    """Wait until a condition holds, or fail."""
+
+    async def wait(condition, what="the condition", timeout_s=5.0):
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline, f"{what} did not come true in {timeout_s} s"
+            await asyncio.sleep(0.01)
+
+    return wait

@@ -1,0 +1,52 @@
+"""The engine's reports become metrics."""
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from asr_server.link.messages import BatchRan, OutOfMemory
+from asr_server.metrics import EngineMetrics
+from asr_server.service.measure import DutyWindow, EngineReports
+
+BATCH = BatchRan("asr", 2, 6.0, 8.0, 0.25, "audio", ("file", "final"), (0.5, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("batches", "now", "ratio"),
+    [
+        ([], 5.0, 0.0),
+        ([(1.0, 1.0)], 1.0, 0.1),
+        ([(1.0, 1.0), (2.0, 1.0)], 10.0, 0.2),
+        ([(1.0, 1.0), (2.0, 1.0)], 11.5, 0.05),
+        ([(1.0, 1.0)], 11.0, 0.0),
+        ([(10.0, 15.0)], 10.0, 1.0),
+        ([(10.0, 15.0)], 15.0, 0.5),
+    ],
+)
+def test_duty_is_the_busy_share_of_the_window(batches, now, ratio):
+    duty = DutyWindow(10.0)
+    for ended_at, busy_s in batches:
+        duty.add(busy_s, ended_at)
+    assert duty.ratio(now) == pytest.approx(ratio)
+
+
+def test_a_batch_is_counted_under_its_stage_its_reason_and_the_classes_of_its_items():
+    registry = CollectorRegistry()
+    reports = EngineReports(EngineMetrics(registry))
+    reports.observe(BATCH)
+    value = registry.get_sample_value
+    assert value("asr_engine_busy_seconds_total") == 0.25
+    assert value("asr_batch_size_sum", {"stage": "asr"}) == 2
+    assert value("asr_batch_audio_seconds_sum", {"stage": "asr"}) == 8
+    assert value("asr_batch_fill_ratio_sum", {"stage": "asr"}) == 0.75
+    assert value("asr_batch_seconds_sum", {"stage": "asr"}) == 0.25
+    assert value("asr_batch_release_total", {"stage": "asr", "reason": "audio"}) == 1
+    assert value("asr_queue_wait_seconds_sum", {"class": "file"}) == 0.5
+    assert value("asr_queue_wait_seconds_count", {"class": "final"}) == 1
+    assert value("asr_stage_seconds_sum", {"stage": "asr"}) == 1.0
+    assert 0.02 < reports.duty() <= 0.025
+
+
+def test_running_out_of_memory_is_counted():
+    registry = CollectorRegistry()
+    EngineReports(EngineMetrics(registry)).observe(OutOfMemory("asr", 60.0))
+    assert registry.get_sample_value("asr_oom_total") == 1
