@@ -1,11 +1,8 @@
 # Images: the base that Dockerfiles start from, the registry, and the way from buildah's store to the node.
 
-build_base() { # the packages of Docker Hub's debian:bookworm-slim, from Debian's own archive
-  buildah inspect localhost/pause:1 >/dev/null 2>&1 && buildah inspect debian:bookworm-slim >/dev/null 2>&1 && return
-  step "make the image debian:bookworm-slim" make_base
-}
+have_base() { buildah inspect localhost/pause:1 >/dev/null 2>&1 && buildah inspect debian:bookworm-slim >/dev/null 2>&1; }
 
-make_base() {
+make_base() { # the packages of Docker Hub's debian:bookworm-slim, from Debian's own archive
   local dir path options
   dir=$(mktemp -d)
   options=(--variant=minbase --include=ca-certificates,usr-is-merged --aptopt='APT::Install-Recommends "false"'

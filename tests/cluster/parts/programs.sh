@@ -5,16 +5,20 @@ commands=(containerd runc buildah mmdebstrap iptables ip conntrack openssl sysct
 modules=(etcd kube coredns registry prometheus helm)
 
 build() {
-  have_packages || step "install Debian packages (${packages[*]})" install_packages
+  base
   local module
   for module in "${modules[@]}"; do build_module "$module"; done
-  build_base
+}
+
+base() {
+  have_packages || command -v apt-get >/dev/null || refuse "missing, and no apt-get to install them: ${packages[*]}"
+  have_packages || step "install Debian packages (${packages[*]})" install_packages
+  have_base || step "make the image debian:bookworm-slim" make_base
 }
 
 have_packages() { command -v "${commands[@]}" >/dev/null && [ -x /usr/lib/cni/bridge ]; }
 
 install_packages() {
-  command -v apt-get || { echo "These are missing and apt-get is not here to install them: ${packages[*]}"; return 1; }
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq
   apt-get install -y -qq --no-install-recommends "${packages[@]}"
@@ -24,7 +28,7 @@ build_module() { # module; its stamp is the digest of what it was built from
   local digest
   digest=$(cat "$here/modules/$1/go.mod" "$here/modules/$1/go.sum" | sha256sum)
   [ "$(cat "$bin/.$1" 2>/dev/null)" = "$digest" ] && return
-  command -v go >/dev/null || fail "Go 1.21 or newer is needed to build the cluster's programs: https://go.dev/dl"
+  command -v go >/dev/null || refuse "Go 1.21 or newer is needed to build the cluster's programs: https://go.dev/dl"
   step "build $1 with Go (about $(build_minutes "$1") on 2 cores)" go_build "$1"
   echo "$digest" >"$bin/.$1"
 }

@@ -2,6 +2,7 @@
 
 say() { printf '%s  %s\n' "$(date +%T)" "$*" >&2; }
 fail() { say "$*"; exit 1; }
+refuse() { say "$*"; exit 3; } # this machine cannot: nothing is wrong, something is left out
 
 step() { # what command...: say what begins and how long it took; show the command's output only when it fails
   local what=$1 began=$SECONDS output status
@@ -27,7 +28,7 @@ until_true() { # seconds command...
 }
 
 need_root() {
-  [ "$(id -u)" = 0 ] || fail "this needs root: network namespaces, mounts and cgroups are made (try: sudo -E $0 ...)"
+  [ "$(id -u)" = 0 ] || refuse "this needs root: network namespaces, mounts and cgroups are made (try: sudo -E $0 ...)"
 }
 
 one_at_a_time() { # two kubelets on one machine would end each other's pods

@@ -1,0 +1,68 @@
+# Every job of this repository is one target; continuous integration runs "make test" and nothing else.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.PHONY: help setup check static fast format test e2e peers images crds demo demo-down
+
+cache := $(or $(ASR_OPERATOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/asr-operator)
+uv_version := 0.13.9
+uv := $(cache)/uv-$(uv_version)/bin/uv
+venv := .venv/.synced
+helm := $(shell command -v helm || echo $(cache)/bin/helm)
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(venv) $(helm) ## get uv, the virtual environment and Helm (git, Python 3.11 and Go must be there)
+
+$(uv):
+	@echo "get uv $(uv_version)" >&2
+	@python3.11 -m venv $(cache)/uv-$(uv_version)
+	@$(cache)/uv-$(uv_version)/bin/pip install -q uv==$(uv_version)
+
+$(venv): uv.lock pyproject.toml operator/pyproject.toml server/pyproject.toml | $(uv)
+	@echo "make .venv as uv.lock says (4 GB the first time)" >&2
+	@$(uv) sync -q --frozen --all-packages
+	@touch $@
+
+$(helm):
+	@tests/cluster/cluster tool helm >/dev/null
+
+check: setup ## all that needs no cluster: format, lint, types, layers, unit, component, contract and chart tests
+	@$(MAKE) -j2 --output-sync=target static fast
+
+static: $(venv)
+	@.venv/bin/ruff format -q --check .
+	@.venv/bin/ruff check -q .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-logo 2>&1 | tail -n 1
+	@bash -n tests/cluster/cluster tests/cluster/parts/* tests/cluster/with-cluster tests/cluster/images
+
+fast: setup
+	@.venv/bin/pytest -q tests/unit tests/component tests/contract tests/charts
+
+format: $(venv) ## format and mend what can be mended
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+
+test: check ## all that needs no GPU: check, then e2e where there can be a cluster (it says so where not)
+	@tests/cluster/with-cluster --if-any .venv/bin/pytest tests/e2e
+
+e2e: setup ## end-to-end tests on a real Kubernetes: KUBECONFIG's, kind's, or our own (as root)
+	@tests/cluster/with-cluster .venv/bin/pytest tests/e2e
+
+peers: $(venv) ## speak to the server with FunASR's own client: make peers FUNASR_SRC=<checkout of FunASR>
+	@FUNASR_SRC="$${FUNASR_SRC:?name a checkout of FunASR}" .venv/bin/pytest -q tests/peers
+
+images: ## build localhost/asr-operator:dev and localhost/asr-server:dev, by Docker or by buildah as root
+	@tests/cluster/images
+
+crds: ## copy the definition of AsrService into the chart
+	@cp crds/asrservices.yaml charts/asr-operator/files/asrservices.yaml
+
+demo: setup ## from nothing to spoken words: Kubernetes, operator, AsrService, a FunASR client
+	@tests/cluster/with-cluster .venv/bin/python examples/demo/demo.py
+
+demo-down: ## remove the demo, and the cluster if it is ours
+	@examples/demo/demo-down
