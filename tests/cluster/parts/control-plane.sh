@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Certificates, etcd, and the control plane: API server with an audit log, controllers, scheduler.
 
 make_certificates() {
@@ -28,10 +29,10 @@ make_user() { # name subject: a client certificate and a kubeconfig that holds i
   make_certificate "$1" "$2"
   KUBECONFIG=$run/pki/$1.kubeconfig
   export KUBECONFIG
-  kubectl config set-cluster $name --server "https://$node_ip:6443" --certificate-authority "$run/pki/ca.crt" --embed-certs
+  kubectl config set-cluster "$name" --server "https://$node_ip:6443" --certificate-authority "$run/pki/ca.crt" --embed-certs
   kubectl config set-credentials "$1" --client-certificate "$run/pki/$1.crt" --client-key "$run/pki/$1.key" --embed-certs
-  kubectl config set-context $name --cluster $name --user "$1"
-  kubectl config use-context $name
+  kubectl config set-context "$name" --cluster "$name" --user "$1"
+  kubectl config use-context "$name"
 }
 
 start_control_plane() {
@@ -41,15 +42,15 @@ start_control_plane() {
     --initial-cluster default=http://127.0.0.1:2380
   start_api_server
   until_true 60 kubectl --kubeconfig "$kubeconfig" get --raw /readyz # the controllers end when there is no server yet
-  local key=$run/pki/service-accounts.key
-  start controllers kube-controller-manager $(as_user controllers) --use-service-account-credentials \
-    --service-account-private-key-file "$key" --root-ca-file "$run/pki/ca.crt"
-  start scheduler kube-scheduler $(as_user scheduler)
+  start_with_rights controllers kube-controller-manager --use-service-account-credentials \
+    --service-account-private-key-file "$run/pki/service-accounts.key" --root-ca-file "$run/pki/ca.crt"
+  start_with_rights scheduler kube-scheduler
 }
 
-as_user() { # name: the flags that the controllers and the scheduler share
+start_with_rights() { # name command...: as the user of that name
   local file=$run/pki/$1.kubeconfig
-  echo "--kubeconfig $file --authentication-kubeconfig $file --authorization-kubeconfig $file --leader-elect=false --bind-address 127.0.0.1"
+  start "$@" --kubeconfig "$file" --authentication-kubeconfig "$file" --authorization-kubeconfig "$file" \
+    --leader-elect=false --bind-address 127.0.0.1
 }
 
 start_api_server() {
@@ -64,10 +65,10 @@ start_api_server() {
     --proxy-client-cert-file "$pki/aggregator.crt" --proxy-client-key-file "$pki/aggregator.key")
   local to_kubelet=(--kubelet-client-certificate "$pki/admin.crt" --kubelet-client-key "$pki/admin.key"
     --kubelet-preferred-address-types InternalIP)
-  start apiserver kube-apiserver --etcd-servers http://127.0.0.1:2379 --advertise-address $node_ip --secure-port 6443 \
+  start apiserver kube-apiserver --etcd-servers http://127.0.0.1:2379 --advertise-address "$node_ip" --secure-port 6443 \
     "${tls[@]}" "${accounts[@]}" "${aggregation[@]}" "${to_kubelet[@]}" \
     --authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction --allow-privileged \
-    --service-cluster-ip-range $service_range \
+    --service-cluster-ip-range "$service_range" \
     --audit-policy-file "$run/audit-policy.yaml" --audit-log-path "$run/log/audit.log"
 }
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Prometheus: every pod annotated prometheus.io/scrape: "true" is scraped at its prometheus.io/port.
 
 start_prometheus() {

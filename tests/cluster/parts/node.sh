@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The node: its network namespace, containerd, kubelet, kube-proxy and cluster DNS.
 
 make_network() { # a bridge carries the node's addresses: some kernels lack dummy devices
@@ -5,10 +6,10 @@ make_network() { # a bridge carries the node's addresses: some kernels lack dumm
   ip netns add "$name"
   "${inside[@]}" ip link set lo up
   "${inside[@]}" ip link add node0 type bridge
-  "${inside[@]}" ip addr add $node_ip/24 dev node0
-  "${inside[@]}" ip addr add $dns_ip/32 dev node0
+  "${inside[@]}" ip addr add "$node_ip/24" dev node0
+  "${inside[@]}" ip addr add "$dns_ip/32" dev node0
   "${inside[@]}" ip link set node0 up
-  "${inside[@]}" ip route add default via $node_ip dev node0 # kubelet wants one; nothing gets out by it
+  "${inside[@]}" ip route add default via "$node_ip" dev node0 # kubelet wants one; nothing gets out by it
   "${inside[@]}" sysctl -qw net.ipv4.ip_forward=1 net.bridge.bridge-nf-call-iptables=1
   link_to_host
   cat >"$run/cni/10-pods.conflist" <<C
@@ -21,13 +22,13 @@ C
 
 link_to_host() { # this machine reaches API server, services and pods; the way back ends at this machine
   ip link add asr-cluster0 type veth peer name host0 netns "$name"
-  ip addr add $host_ip/24 dev asr-cluster0
+  ip addr add "$host_ip/24" dev asr-cluster0
   ip link set asr-cluster0 up
-  nsenter --net="/run/netns/$name" ip addr add $link_ip/24 dev host0
+  nsenter --net="/run/netns/$name" ip addr add "$link_ip/24" dev host0
   nsenter --net="/run/netns/$name" ip link set host0 up
-  ip route add $node_ip/32 via $link_ip
-  ip route add $pod_range via $link_ip
-  ip route add $service_range via $link_ip
+  ip route add "$node_ip/32" via "$link_ip"
+  ip route add "$pod_range" via "$link_ip"
+  ip route add "$service_range" via "$link_ip"
 }
 
 start_containerd() {
@@ -86,12 +87,12 @@ evictionHard: {memory.available: 100Mi, nodefs.available: 1%, imagefs.available:
 imageGCHighThresholdPercent: 100
 Y
   start kubelet kubelet --config "$run/kubelet.yaml" --kubeconfig "$run/pki/node.kubeconfig" \
-    --hostname-override node-1 --node-ip $node_ip --root-dir "$run/kubelet"
+    --hostname-override node-1 --node-ip "$node_ip" --root-dir "$run/kubelet"
 }
 
 start_services() {
-  start proxy kube-proxy --kubeconfig "$run/pki/proxy.kubeconfig" --hostname-override node-1 --bind-address $node_ip \
-    --proxy-mode iptables --cluster-cidr $pod_range --conntrack-max-per-core 0
+  start proxy kube-proxy --kubeconfig "$run/pki/proxy.kubeconfig" --hostname-override node-1 --bind-address "$node_ip" \
+    --proxy-mode iptables --cluster-cidr "$pod_range" --conntrack-max-per-core 0
   cat >"$run/Corefile" <<C
 .:53 {
   bind $dns_ip

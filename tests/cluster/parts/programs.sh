@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The programs: Debian packages where Debian has them, Go modules pinned by go.sum for the rest.
 
 packages=(containerd runc containernetworking-plugins buildah mmdebstrap iptables iproute2 conntrack openssl procps curl)
@@ -16,7 +17,11 @@ base() {
   have_base || step "make the image debian:bookworm-slim" make_base
 }
 
-have_packages() { command -v "${commands[@]}" >/dev/null && [ -x /usr/lib/cni/bridge ]; }
+have_packages() {
+  local each
+  for each in "${commands[@]}"; do command -v "$each" >/dev/null || return; done
+  [ -x /usr/lib/cni/bridge ]
+}
 
 install_packages() {
   export DEBIAN_FRONTEND=noninteractive
@@ -47,7 +52,7 @@ go_build() { # module; "tool" stands for all programs that its go.mod names
   fi
   mkdir -p "$bin"
   cd "$here/modules/$1"
-  go build -trimpath -ldflags "$flags" -o "$bin/" tool
+  GOWORK=off go build -trimpath -buildvcs=false -ldflags "$flags" -o "$bin/" tool
   [ ! -e "$bin/server" ] || mv "$bin/server" "$bin/etcd"
 }
 

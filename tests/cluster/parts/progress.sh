@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What a person reads on stderr while it works, and waiting for conditions.
 
 say() { printf '%s  %s\n' "$(date +%T)" "$*" >&2; }
@@ -25,33 +26,4 @@ until_true() { # seconds command...
     ((SECONDS < end)) || { echo "timed out waiting for: $*" >&2; return 1; }
     sleep 0.2
   done
-}
-
-need_root() {
-  [ "$(id -u)" = 0 ] || refuse "this needs root: network namespaces, mounts and cgroups are made (try: sudo -E $0 ...)"
-}
-
-one_at_a_time() { # two kubelets on one machine would end each other's pods
-  exec 9>"$lock"
-  flock -n 9 || { say "waiting for another 'cluster' command to end"; flock 9; }
-}
-
-start() { # name command...: run it inside the namespace, in the background, with its log and process id kept
-  local service=$1
-  shift
-  nsenter --net="/run/netns/$name" setsid "$@" </dev/null >"$run/log/$service.log" 2>&1 9>&- &
-  echo $! >"$run/pid/$service"
-}
-
-runs() { grep -q '^State:.[^ZX]' "/proc/$(cat "$run/pid/$1")/status" 2>/dev/null; } # dead ones may wait for init
-
-ended() { ! runs "$1"; }
-
-stop() { # name: containerd and the registry may finish what they write; the others keep nothing
-  local pid signal=KILL
-  pid=$(cat "$run/pid/$1" 2>/dev/null) || return 0
-  case $1 in containerd | registry) signal=TERM ;; esac
-  kill -"$signal" -- "-$pid" 2>/dev/null || true
-  until_true 10 ended "$1" || kill -KILL -- "-$pid"
-  rm -f "$run/pid/$1"
 }
