@@ -53,18 +53,26 @@ class Reconciler:
         self._clock = clock
 
     async def reconcile(self, key: Key) -> Outcome:
-        """Observe, decide, apply, report."""
+        """Observe, decide, apply, report; raise what another attempt may put right."""
         with self._metrics.reconcile_seconds.time():
-            snapshot = await observe.observe_service(self._cluster, *key)
-            if snapshot is None:
-                return Outcome.GONE
-            observed = observe.read_observed(snapshot)
-            if observed.service.deleting:
-                return Outcome.GONE
-            planned = plan.plan_children(observed, self._policy)
-            applied = await apply.apply_children(self._cluster, planned, snapshot)
-            await self._report(snapshot.replace(applied.changed), planned, applied)
-        waits_for_others = bool(applied.refusals or (planned.hold and not observed.service.paused))
+            try:
+                return await self._reconcile(key)
+            except client.ApiError as error:
+                if error.cause == client.NAMESPACE_TERMINATING:
+                    return Outcome.GONE
+                raise
+
+    async def _reconcile(self, key: Key) -> Outcome:
+        snapshot = await observe.observe_service(self._cluster, *key)
+        if snapshot is None:
+            return Outcome.GONE
+        observed = observe.read_observed(snapshot)
+        if observed.service.deleting:
+            return Outcome.GONE
+        planned = plan.plan_children(observed, self._policy)
+        applied = await apply.apply_children(self._cluster, planned, snapshot)
+        await self._report(snapshot.replace(applied.changed), planned, applied)
+        waits_for_others = applied.refusals or (planned.hold and not observed.service.paused)
         return Outcome.RETRY if waits_for_others else Outcome.DONE
 
     async def _report(

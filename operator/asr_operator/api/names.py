@@ -39,7 +39,6 @@ class Reason(StrEnum):
     SERVING = "Serving"
     SERVING_PREVIOUS_VERSION = "ServingPreviousVersion"
     STARTING = "Starting"
-    TOO_FEW_REPLICAS = "TooFewReplicas"
     SCALED_TO_ZERO = "ScaledToZero"
 
     # SpecValid

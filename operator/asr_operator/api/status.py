@@ -106,8 +106,9 @@ def render_status(status: AsrServiceStatus) -> dict[str, Any]:
         "replicas": status.replicas,
         "readyReplicas": status.ready_replicas,
         "selector": status.selector,
-        "url": status.url,
     }
+    if status.url:
+        rendered["url"] = status.url
     if status.desired_batch_size is not None:
         rendered["batchSize"] = {"desired": status.desired_batch_size}
     if status.last_failure is not None:

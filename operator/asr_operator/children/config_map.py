@@ -43,6 +43,12 @@ def render_live_config(spec: AsrServiceSpec, observed: str | None) -> str:
     return json.dumps({"generation": generation, **content}, indent=2) + "\n"
 
 
+def read_batch_size(live_config: str | None) -> int | None:
+    """Return the batch size that a live configuration tells servers, or None."""
+    size = _read_object(live_config).get("batch_size")
+    return size if type(size) is int else None
+
+
 def _read_object(text: str | None) -> dict[str, Any]:
     try:
         value = json.loads(text or "{}")

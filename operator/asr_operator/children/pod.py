@@ -146,7 +146,7 @@ def _render_amounts(amounts: ComputeAmounts) -> dict[str, str]:
 
 
 def _field_ref(path: str) -> dict[str, Any]:
-    return {"fieldRef": {"fieldPath": path}}
+    return {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}
 
 
 def _build_probe(path: str, *, period_s: int, timeout_s: int, failures: int) -> Manifest:

@@ -29,6 +29,6 @@ def build_service(owner: Identity, spec: AsrServiceSpec) -> Manifest:
     }
 
 
-def render_url(owner: Identity, spec: AsrServiceSpec) -> str:
+def render_url(owner: Identity, port: int) -> str:
     """Return the address of the Service inside the cluster."""
-    return f"ws://{owner.name}.{owner.namespace}.svc:{spec.exposure.port}"
+    return f"ws://{owner.name}.{owner.namespace}.svc:{port}"

@@ -10,7 +10,7 @@ from asr_operator.cluster.observe import Snapshot
 from asr_operator.state.plan import Manifest, Plan, Refusal
 
 INVALID_STATUSES = frozenset({400, 422})
-FORBIDDEN = 403
+REFUSING_STATUSES = INVALID_STATUSES | {403}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ async def apply_children(cluster: client.Cluster, plan: Plan, snapshot: Snapshot
             # may be somebody else's, and must make a conflict.
             changed[kind] = await cluster.apply(path, desired, force=observed is not None)
         except client.ApiError as error:
-            if error.status not in INVALID_STATUSES and error.status != FORBIDDEN:
+            if error.status not in REFUSING_STATUSES or error.cause == client.NAMESPACE_TERMINATING:
                 raise
             refusals.append(
                 Refusal(kind, name, error.message, is_invalid=error.status in INVALID_STATUSES)

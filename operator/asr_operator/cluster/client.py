@@ -18,15 +18,17 @@ REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
 
 NOT_FOUND = 404
 CONFLICT = 409
+NAMESPACE_TERMINATING = "NamespaceTerminating"
 
 
 class ApiError(Exception):
-    """The API server refused a request; `status` is its HTTP status."""
+    """The API server refused a request: the HTTP `status`, and its own word for the `cause`."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, cause: str = "") -> None:
         super().__init__(f"{status}: {message}")
         self.status = status
         self.message = message
+        self.cause = cause
 
 
 class Cluster(Protocol):
@@ -110,7 +112,9 @@ def _read_answer(status: int, body: bytes) -> Manifest:
         answer: Any = json.loads(body)
     except ValueError:
         answer = None
-    if status < 300 and isinstance(answer, dict):
+    if not isinstance(answer, dict):
+        raise ApiError(status, body.decode(errors="replace")[:200])
+    if status < 300:
         return answer
-    detail = answer.get("message") if isinstance(answer, dict) else None
-    raise ApiError(status, detail or body.decode(errors="replace")[:200])
+    causes = (answer.get("details") or {}).get("causes") or [{}]
+    raise ApiError(status, answer.get("message", ""), causes[0].get("reason", ""))

@@ -1,21 +1,22 @@
-"""Whether an object in the cluster still is what the operator last applied and wants.
+"""Whether an object in the cluster still is what the operator wants and last applied. Pure.
 
-Two questions, both pure. Does every desired field have its desired value, as the API server would
-write it? And does the operator own exactly the desired fields? A field that somebody else changed
-is no longer ours, and a field that is ours but no longer desired has to go.
+Server-side apply records which fields a manager owns (FieldsV1). An object has not drifted when the
+operator owns exactly the fields that it desires, each with its desired value: a field that somebody
+else changed is no longer ours, and one that is ours but no longer desired has to go. Fields of
+others do not matter.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from asr_operator.api import names
 from asr_operator.state.plan import Manifest
 
-# These identify the object and are never owned.
-IDENTITY = {"apiVersion", "kind"}
-METADATA_IDENTITY = {"name", "namespace"}
+# These identify the object; nobody owns them.
+IDENTITY = frozenset({"apiVersion", "kind"})
+METADATA_IDENTITY = frozenset({"name", "namespace"})
 
 QUANTITY_KEYS = frozenset({"requests", "limits"})
 QUANTITY_SUFFIXES = {
@@ -30,13 +31,11 @@ QUANTITY_SUFFIXES = {
 def has_drifted(desired: Manifest, observed: Manifest) -> bool:
     """Return whether applying `desired` would change the observed object or its ownership."""
     owned = find_owned_fields(observed)
-    if owned is None or not contains(observed, desired):
-        return True
     wanted = {key: value for key, value in desired.items() if key not in IDENTITY}
     wanted["metadata"] = {
         key: value for key, value in desired["metadata"].items() if key not in METADATA_IDENTITY
     }
-    return not owns_exactly(owned, wanted)
+    return owned is None or not _agrees(wanted, observed, owned)
 
 
 def find_owned_fields(observed: Manifest) -> Mapping[str, Any] | None:
@@ -50,36 +49,6 @@ def find_owned_fields(observed: Manifest) -> Mapping[str, Any] | None:
             fields: Mapping[str, Any] = entry["fieldsV1"]
             return fields
     return None
-
-
-def contains(observed: Any, desired: Any) -> bool:
-    """Return whether every desired field is there with its value; others may be there too."""
-    if isinstance(desired, Mapping):
-        return isinstance(observed, Mapping) and all(
-            key in observed and _contains_field(key, observed[key], value)
-            for key, value in desired.items()
-        )
-    if isinstance(desired, list) and desired and isinstance(desired[0], Mapping):
-        return isinstance(observed, list) and all(
-            any(contains(candidate, item) for candidate in observed) for item in desired
-        )
-    return bool(observed == desired)
-
-
-def owns_exactly(owned: Mapping[str, Any], desired: Any) -> bool:
-    """Return whether the owned fields (FieldsV1) are the desired ones, no more and no less."""
-    children = {key: value for key, value in owned.items() if key != "."}
-    if not children:
-        return True  # A scalar, or a list or map that is owned as a whole.
-    if isinstance(desired, Mapping):
-        return {f"f:{key}" for key in desired} == set(children) and all(
-            owns_exactly(children[f"f:{key}"], value) for key, value in desired.items()
-        )
-    if isinstance(desired, list):
-        return len(desired) == len(children) and all(
-            _owns_item(key, fields, desired) for key, fields in children.items()
-        )
-    return False
 
 
 def parse_quantity(text: str) -> Decimal | None:
@@ -98,18 +67,43 @@ def _parse_decimal(text: str, factor: Decimal) -> Decimal | None:
         return None
 
 
-def _contains_field(key: str, observed: Any, desired: Any) -> bool:
-    if key in QUANTITY_KEYS and isinstance(observed, Mapping) and isinstance(desired, Mapping):
-        return all(
-            name in observed and parse_quantity(observed[name]) == parse_quantity(amount)
-            for name, amount in desired.items()
+def _agrees(desired: Any, observed: Any, owned: Mapping[str, Any]) -> bool:
+    parts = {key: fields for key, fields in owned.items() if key != "."}
+    if not parts:  # A scalar, or a list or map that is owned as a whole.
+        return bool(desired == observed)
+    if isinstance(desired, Mapping) and isinstance(observed, Mapping):
+        return parts.keys() == {f"f:{key}" for key in desired} and all(
+            key in observed and _agrees_field(key, value, observed[key], parts[f"f:{key}"])
+            for key, value in desired.items()
         )
-    return contains(observed, desired)
+    if isinstance(desired, list) and isinstance(observed, list):
+        return len(parts) == len(desired) and all(
+            _agrees_item(key, desired, observed, fields) for key, fields in parts.items()
+        )
+    return False
 
 
-def _owns_item(key: str, fields: Mapping[str, Any], desired: list[Any]) -> bool:
+def _agrees_field(key: str, desired: Any, observed: Any, owned: Mapping[str, Any]) -> bool:
+    if key in QUANTITY_KEYS:
+        desired, observed = _parse_amounts(desired), _parse_amounts(observed)
+    return _agrees(desired, observed, owned)
+
+
+def _parse_amounts(amounts: Mapping[str, str]) -> dict[str, Decimal | None]:
+    """Return amounts by value: the API server writes 1000m as 1."""
+    return {name: parse_quantity(amount) for name, amount in amounts.items()}
+
+
+def _agrees_item(
+    key: str, desired: Sequence[Any], observed: Sequence[Any], owned: Mapping[str, Any]
+) -> bool:
     kind, _, text = key.partition(":")
     identity = json.loads(text)
     if kind == "v":
-        return identity in desired
-    return any(contains(item, identity) and owns_exactly(fields, item) for item in desired)
+        return identity in desired and identity in observed
+    wanted, found = _find_item(desired, identity), _find_item(observed, identity)
+    return wanted is not None and found is not None and _agrees(wanted, found, owned)
+
+
+def _find_item(items: Sequence[Any], identity: Mapping[str, Any]) -> Any:
+    return next((item for item in items if identity.items() <= item.items()), None)

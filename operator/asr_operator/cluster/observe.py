@@ -52,15 +52,22 @@ async def observe_service(cluster: client.Cluster, namespace: str, name: str) ->
 
 
 def read_observed(snapshot: Snapshot) -> Observed:
-    """Return what was read as values."""
-    deployment = snapshot.children.get("Deployment")
-    config_map = snapshot.children.get("ConfigMap") or {}
+    """Return what was read as values; of somebody else's objects only that they are there."""
+    service = spec.parse_service(snapshot.service)
+    children = tuple(_read_child(kind, child) for kind, child in snapshot.children.items())
+    own = {
+        child.kind: snapshot.children[child.kind]
+        for child in children
+        if child.controller_uid == service.identity.uid
+    }
+    deployment, exposed = own.get("Deployment"), own.get("Service")
     return Observed(
-        service=spec.parse_service(snapshot.service),
+        service=service,
         status=status.parse_status(snapshot.service),
-        children=tuple(_read_child(kind, child) for kind, child in snapshot.children.items()),
+        children=children,
         deployment=read_deployment(deployment) if deployment else None,
-        live_config=(config_map.get("data") or {}).get(LIVE_CONFIG_FILE),
+        service_port=exposed["spec"]["ports"][0]["port"] if exposed else None,
+        live_config=(own.get("ConfigMap", {}).get("data") or {}).get(LIVE_CONFIG_FILE),
         pods=tuple(read_pod(pod) for pod in snapshot.pods if _is_live(pod)),
     )
 

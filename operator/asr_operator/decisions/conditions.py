@@ -39,7 +39,7 @@ def judge_progress(plan: Plan, refusals: tuple[Refusal, ...], rollout: Rollout) 
         return _false(plan.hold)
     if plan.spec_problem is not None or any(refusal.is_invalid for refusal in refusals):
         return Verdict(
-            "False", Reason.SPEC_INVALID, "Nothing is changed until the spec is corrected."
+            "False", Reason.SPEC_INVALID, "No server is changed until the spec is corrected."
         )
     if refusals:
         return _false(_explain_refusal(refusals[0]))
@@ -77,7 +77,7 @@ def judge_capacity(rollout: Rollout) -> Verdict:
 def judge_readiness(spec: Verdict, progress: Verdict, rollout: Rollout) -> Verdict:
     """Decide Ready, with the verdicts on SpecValid and Progressing."""
     counts = f"{rollout.ready} of {rollout.desired} replicas are ready"
-    if rollout.desired == 0:
+    if rollout.desired == 0 and spec.status == "True":
         return Verdict(
             "False", Reason.SCALED_TO_ZERO, "spec.replicas is 0. Raise it to serve sessions."
         )
@@ -94,9 +94,7 @@ def judge_readiness(spec: Verdict, progress: Verdict, rollout: Rollout) -> Verdi
         return Verdict("True", Reason.SERVING, f"{counts}. {failure.message}")
     if failure is not None:
         return Verdict("False", failure.reason, f"{counts}. {failure.message}")
-    if progress.status == "True":
-        return Verdict("False", Reason.STARTING, f"{counts}: wait for the servers to load.")
-    return Verdict("False", Reason.TOO_FEW_REPLICAS, f"{counts}. {_advise(rollout)}")
+    return Verdict("False", Reason.STARTING, f"{counts}: wait for the servers to load.")
 
 
 def find_failure(spec: Verdict, progress: Verdict, rollout: Rollout) -> Problem | None:

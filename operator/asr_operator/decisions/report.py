@@ -7,8 +7,8 @@ from typing import Literal
 
 from asr_operator.api import names, status
 from asr_operator.api.names import ConditionType, Reason
-from asr_operator.api.spec import InvalidSpec
 from asr_operator.api.status import AsrServiceStatus, Condition, LastFailure
+from asr_operator.children import config_map
 from asr_operator.children import service as service_child
 from asr_operator.decisions import conditions, rollout
 from asr_operator.decisions.conditions import Verdict
@@ -51,8 +51,7 @@ def decide_status(
         ConditionType.MODEL_READY: conditions.judge_model(fleet),
         ConditionType.CAPACITY_AVAILABLE: conditions.judge_capacity(fleet),
     }
-    service, spec = observed.service.identity, observed.service.spec
-    old = observed.status
+    service, port = observed.service.identity, observed.service_port
     return AsrServiceStatus(
         observed_generation=observed.service.generation,
         conditions=tuple(
@@ -61,11 +60,9 @@ def decide_status(
         replicas=observed.deployment.replicas if observed.deployment else 0,
         ready_replicas=fleet.ready,
         selector=names.render_selector_text(names.render_selector(service.name)),
-        url=old.url if isinstance(spec, InvalidSpec) else service_child.render_url(service, spec),
-        desired_batch_size=old.desired_batch_size
-        if isinstance(spec, InvalidSpec)
-        else spec.batching.size,
-        last_failure=_decide_last_failure(verdicts.values(), old.last_failure, now),
+        url=service_child.render_url(service, port) if port is not None else "",
+        desired_batch_size=config_map.read_batch_size(observed.live_config),
+        last_failure=_decide_last_failure(verdicts.values(), observed.status.last_failure, now),
     )
 
 
@@ -76,6 +73,8 @@ def find_transitions(old: AsrServiceStatus, new: AsrServiceStatus) -> tuple[Tran
         before = old.find(condition.type)
         if before and (before.status, before.reason) == (condition.status, condition.reason):
             continue
+        if condition.reason == Reason.SPEC_INVALID:
+            continue  # SpecValid tells why.
         if _is_failure(condition.status, condition.reason):
             told = Transition("Warning", str(condition.reason), condition.message)
             transitions[condition.reason] = told

@@ -64,11 +64,17 @@ class ObservedPod:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Everything that decisions need to know of one service."""
+    """Everything that decisions need to know of one service.
+
+    `children` holds every object with the name of a child; the fields after it are about those
+    that belong to the service. `service_port` is the port of the Service, `live_config` the text
+    in the ConfigMap.
+    """
 
     service: spec.AsrService
     status: status.AsrServiceStatus
     children: tuple[ObservedChild, ...] = ()
     deployment: ObservedDeployment | None = None
+    service_port: int | None = None
     live_config: str | None = None
     pods: tuple[ObservedPod, ...] = ()

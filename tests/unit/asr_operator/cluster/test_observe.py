@@ -1,0 +1,160 @@
+import copy
+
+import pytest
+
+from asr_operator.cluster import observe
+from asr_operator.state.observed import ObservedDeployment, ObservedPod, Termination
+
+CREATED = "2026-01-01T00:00:00Z"
+
+
+@pytest.fixture
+def snapshot(stored):
+    children = {kind: found for kind, found in stored.items() if kind != "AsrService"}
+    return observe.Snapshot(stored["AsrService"], children, ())
+
+
+def test_what_a_real_api_server_stored_is_read(snapshot):
+    observed = observe.read_observed(snapshot)
+    uid = observed.service.identity.uid
+    assert {child.kind for child in observed.children} == set(snapshot.children)
+    assert {child.controller_uid for child in observed.children} == {uid}
+    assert observed.service_port == 10095
+    assert '"generation": 1' in observed.live_config
+    assert observed.deployment == ObservedDeployment(is_current=False)
+
+
+def test_of_somebody_elses_objects_only_the_names_are_read(snapshot):
+    for child in snapshot.children.values():
+        del child["metadata"]["ownerReferences"]
+    observed = observe.read_observed(snapshot)
+    assert {child.controller_uid for child in observed.children} == {None}
+    assert (observed.deployment, observed.service_port, observed.live_config) == (None, None, None)
+
+
+def test_newer_versions_of_children_replace_what_was_read(snapshot):
+    newer = copy.deepcopy(snapshot.children["Service"])
+    newer["spec"]["ports"][0]["port"] = 80
+    assert observe.read_observed(snapshot.replace({"Service": newer})).service_port == 80
+    assert observe.read_observed(snapshot).service_port == 10095
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({}, ObservedDeployment(is_current=False)),
+        (
+            {
+                "observedGeneration": 2,
+                "replicas": 3,
+                "updatedReplicas": 2,
+                "readyReplicas": 1,
+                "conditions": [
+                    {"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated"}
+                ],
+            },
+            ObservedDeployment(is_current=True, replicas=3, updated_replicas=2, ready_replicas=1),
+        ),
+        (
+            {
+                "observedGeneration": 1,
+                "conditions": [
+                    {"type": "Progressing", "reason": "ProgressDeadlineExceeded"},
+                    {"type": "ReplicaFailure", "status": "False", "message": "over"},
+                ],
+            },
+            ObservedDeployment(is_current=False, deadline_exceeded=True),
+        ),
+        (
+            {
+                "observedGeneration": 2,
+                "conditions": [
+                    {
+                        "type": "ReplicaFailure",
+                        "status": "True",
+                        "message": 'pods "demo-1-x7k2p" is forbidden: exceeded quota: compute',
+                    }
+                ],
+            },
+            ObservedDeployment(is_current=True, pod_refusal="exceeded quota: compute"),
+        ),
+    ],
+)
+def test_a_deployment_is_read(status, expected):
+    deployment = {"metadata": {"generation": 2}, "status": status}
+    assert observe.read_deployment(deployment) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({}, {}),
+        (
+            {
+                "conditions": [{"type": "Ready", "status": "True"}],
+                "containerStatuses": [{"state": {"running": {}}, "lastState": {}}],
+            },
+            {"is_ready": True, "is_running": True},
+        ),
+        (
+            {
+                "conditions": [
+                    {
+                        "type": "PodScheduled",
+                        "status": "False",
+                        "reason": "Unschedulable",
+                        "message": "no node",
+                    }
+                ]
+            },
+            {"unschedulable": "no node"},
+        ),
+        (
+            {
+                "containerStatuses": [
+                    {"state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}}
+                ]
+            },
+            {"waiting_reason": "ErrImagePull", "waiting_message": "not found"},
+        ),
+        (
+            {
+                "containerStatuses": [
+                    {
+                        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                        "lastState": {
+                            "terminated": {"exitCode": 1, "reason": "Error", "message": "no model"}
+                        },
+                    }
+                ]
+            },
+            {
+                "waiting_reason": "CrashLoopBackOff",
+                "terminated": Termination(1, "Error", "no model"),
+            },
+        ),
+        (
+            {"containerStatuses": [{"state": {"terminated": {"exitCode": 2}}}]},
+            {"terminated": Termination(2)},
+        ),
+    ],
+)
+def test_a_pod_is_read(status, expected):
+    labels = {"pod-template-hash": "7f"}
+    metadata = {"name": "demo-7f-a", "labels": labels, "creationTimestamp": CREATED}
+    pod = observe.read_pod({"metadata": metadata, "status": status})
+    assert pod == ObservedPod(name="demo-7f-a", template="7f", created_at=CREATED, **expected)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "status"),
+    [
+        ({"deletionTimestamp": CREATED}, {}),
+        ({}, {"phase": "Failed"}),
+        ({}, {"phase": "Succeeded"}),
+    ],
+)
+def test_pods_that_are_on_their_way_out_do_not_count(snapshot, metadata, status):
+    pod = {"metadata": {"name": "a", "creationTimestamp": CREATED, **metadata}, "status": status}
+    gone = observe.Snapshot(snapshot.service, snapshot.children, (pod,))
+    assert observe.read_observed(gone).pods == ()
