@@ -58,8 +58,11 @@ class CifPredictor(nn.Module):
 
 
 def count_tokens(sums: Tensor) -> Tensor:
-    """Return how often each row fires, int64 (rows), from the running sums of its weights."""
-    return sums[:, -1].float().floor().long()
+    """Return how often each row fires, int64 (rows), from the running sums of its weights.
+
+    A row whose weights are not numbers has -1.
+    """
+    return sums[:, -1].float().floor().nan_to_num(nan=-1.0).long()
 
 
 def integrate(hidden: Tensor, sums: Tensor, tokens: int) -> Tensor:

@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TypeVar
 
 import msgspec
@@ -78,8 +77,11 @@ class ModelFolder:
         path = self.file("model.pt")
         try:
             weights = torch.load(path, map_location=device, weights_only=True)
-        except (UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-            raise ModelError(f"{path} is not a plain torch checkpoint: {error}") from error
+        except Exception as error:  # a damaged pickle raises anything at all
+            raise ModelError(
+                f"{path} is not a plain torch checkpoint ({type(error).__name__}); "
+                "give tensors saved with torch.save, and no other objects"
+            ) from error
         skipped = getattr(module, "TRAINING_ONLY", ())
         kept = {k: v for k, v in _unwrap(path, weights).items() if not k.startswith(skipped)}
         _check_keys(path, kept, module.state_dict())

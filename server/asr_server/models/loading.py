@@ -44,11 +44,11 @@ class Models:
         """
         for audio in self._noise(batch_size, audio_s):
             tokens = [[0] * (1 + len(row) // _SAMPLE_RATE_HZ) for row in audio]
-            scores = {"vad": self.vad.probe(audio), "asr": self.recognizer.probe(audio)}
+            scores = {"vad": [self.vad.probe(audio)], "asr": [*self.recognizer.probe(audio)]}
             if self.punctuation is not None:
-                scores["punc"] = self.punctuation.probe(tokens)
+                scores["punc"] = [self.punctuation.probe(tokens)]
             for stage, values in scores.items():
-                if not torch.isfinite(values).all():
+                if not all(torch.isfinite(part).all() for part in values):
                     raise ModelError(
                         f"{self.name}/{stage} gives NaN or infinity in {self.dtype}; "
                         "use float32 or bfloat16, or check the weights"

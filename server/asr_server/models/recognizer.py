@@ -29,7 +29,8 @@ class Recognizer:
         """Return the tokens of each mono 16 kHz int16 utterance.
 
         Utterances under 25 ms, and those in which nothing is said, have none. The host waits
-        for the device twice per batch: for the token counts, and for the tokens.
+        for the device twice per batch: for the token counts, and for the tokens. Raises
+        ArithmeticError when the network's output is not a number, as an overflow of float16 is.
         """
         with torch.inference_mode():
             waveforms = self.front.load(audio)
@@ -38,14 +39,16 @@ class Recognizer:
             lengths = [self.front.count_steps(frames) for frames in waveforms.frames]
             hidden, sums = self.network.encode(self.front.features(waveforms), lengths)
             counts = cif.count_tokens(sums).tolist()
+            if min(counts) < 0:
+                raise ArithmeticError("the recogniser gave NaN; use float32 or bfloat16")
             if max(counts) == 0:
                 return [() for _ in audio]
             scores = self.network.decode(hidden, sums, lengths, counts)
             best = scores.argmax(dim=-1).tolist()
         return [self._tokens(row[:count]) for row, count in zip(best, counts, strict=True)]
 
-    def probe(self, audio: Sequence[frontend.Audio]) -> Tensor:
-        """Return the scores of audio (25 ms at least) as if it held five tokens a second.
+    def probe(self, audio: Sequence[frontend.Audio]) -> tuple[Tensor, Tensor]:
+        """Return CIF's sums, and the scores of audio as if it held five tokens a second.
 
         For warming up: noise has no tokens, and would leave the decoder cold.
         """
@@ -55,8 +58,8 @@ class Recognizer:
             hidden, sums = self.network.encode(self.front.features(waveforms), lengths)
             counts = [1 + frames * _TOKENS_PER_SECOND // 100 for frames in waveforms.frames]
             spoken = torch.linspace(0, max(counts), sums.shape[1], device=sums.device)
-            sums = spoken.to(sums.dtype).expand_as(sums)
-            return self.network.decode(hidden, sums, lengths, counts)
+            spoken = spoken.to(sums.dtype).expand_as(sums)
+            return sums, self.network.decode(hidden, spoken, lengths, counts)
 
     def _tokens(self, ids: Sequence[int]) -> tuple[str, ...]:
         spoken = (self.symbols[i] for i in ids if i not in (_BLANK, _START, _END))

@@ -1,0 +1,182 @@
+"""Our models give what funasr's AutoModel gives, on all held-out speech and on random decisions."""
+
+import contextlib
+import io
+import logging
+import random
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asr_server.models import endpointing, loading, tokens
+
+FRAME_MS = 10
+MAX_END_SILENCE_MS = 800
+
+
+@pytest.fixture(scope="module")
+def stock():
+    """funasr's own models on the same folders; importing it takes seconds."""
+    folder = loading.demo_directory()
+    options = {"device": "cpu", "disable_update": True, "disable_pbar": True, "ncpu": 1}
+    part = {"disable_update": True}
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        import funasr
+
+        logging.disable(logging.WARNING)
+        build = {
+            "asr": {"model": str(folder / "asr")},
+            "vad": {"model": str(folder / "vad")},
+            "punc": {"model": str(folder / "punc")},
+            "all": {
+                "model": str(folder / "asr"),
+                "vad_model": str(folder / "vad"),
+                "punc_model": str(folder / "punc"),
+                "vad_kwargs": part,
+                "punc_kwargs": part,
+            },
+        }
+        made = {name: funasr.AutoModel(**given, **options) for name, given in build.items()}
+    yield SimpleNamespace(**made)
+    logging.disable(logging.NOTSET)
+
+
+def generate(model, audio, **options):
+    """Run a stock model on one recording; it expects floats."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return model.generate(input=audio.astype(np.float32) / 32768, **options)
+
+
+def stock_spans(model, audio):
+    found = generate(model, audio, max_end_silence_time=MAX_END_SILENCE_MS)
+    return [tuple(span) for span in found[0]["value"]]
+
+
+def our_spans(models, audio):
+    return [[(span.start_ms, span.end_ms) for span in row] for row in models.vad.detect(audio)]
+
+
+def transcribe(models, recordings):
+    """Do what the engine does: find speech, recognise it, punctuate."""
+    texts = []
+    for audio, spans in zip(recordings, models.vad.detect(recordings), strict=True):
+        segments = [audio[span.start_ms * 16 : span.end_ms * 16] for span in spans]
+        texts.append([token for found in models.recognizer.recognize(segments) for token in found])
+    return models.punctuation.punctuate(texts)
+
+
+@pytest.fixture(scope="module")
+def recordings(utterances):
+    """Utterances joined with gaps, some with noise over all; one longer than a VAD chunk."""
+    draw = random.Random(3)
+    joined = []
+    for number, count in enumerate([2, 3, 4, 5, 2, 3, 4, 26]):
+        parts = []
+        for utterance in draw.sample(utterances, count):
+            parts += [np.zeros(draw.randrange(100, 32000), np.int16), utterance.audio]
+        audio = np.concatenate(parts).astype(np.float64)
+        if number % 2:
+            noise = np.random.default_rng(number)
+            audio += noise.normal(0, draw.choice([5, 50, 200, 1000]), len(audio))
+        joined.append(audio.clip(-32768, 32767).astype(np.int16))
+    return joined
+
+
+def test_every_utterance_has_the_words_of_automodel(stock, models, utterances):
+    ours = models.recognizer.recognize([utterance.audio for utterance in utterances])
+    for utterance, found in zip(utterances, ours, strict=True):
+        theirs = "".join(row["text"] for row in generate(stock.asr, utterance.audio))
+        assert tokens.join(found) == theirs.replace(" ", "")
+
+
+def test_every_utterance_has_the_spans_of_automodel(stock, models, utterances):
+    ours = our_spans(models, [utterance.audio for utterance in utterances])
+    for utterance, found in zip(utterances, ours, strict=True):
+        theirs = stock_spans(stock.vad, utterance.audio)
+        assert np.shape(found) == np.shape(theirs)
+        assert np.abs(np.subtract(found, theirs)).max() <= FRAME_MS
+
+
+def test_joined_recordings_have_the_spans_of_automodel(stock, models, recordings):
+    for audio, found in zip(recordings, our_spans(models, recordings), strict=True):
+        theirs = stock_spans(stock.vad, audio)
+        assert len(theirs) >= 2
+        assert np.shape(found) == np.shape(theirs)
+        assert np.abs(np.subtract(found, theirs)).max() <= FRAME_MS
+
+
+def test_joined_recordings_have_the_text_of_automodel(stock, models, recordings):
+    for audio, found in zip(recordings, transcribe(models, recordings), strict=True):
+        theirs = generate(stock.all, audio, max_end_silence_time=MAX_END_SILENCE_MS)[0]["text"]
+        assert found.replace(" ", "") == theirs.replace(" ", "")
+
+
+def test_long_texts_are_punctuated_like_automodel(stock, models, utterances):
+    draw = random.Random(5)
+    texts = [
+        tokens.split("".join(u.text for u in draw.sample(utterances, count)))
+        for count in (1, 2, 3, 10, 40)
+    ]
+    texts += [("一",) * 230, ("打", "开", "TV", "ok", "now", "客", "厅", "hello"), ("ok",)]
+    for text, found in zip(texts, models.punctuation.punctuate(texts), strict=True):
+        theirs = stock.punc.generate(input=tokens.join(text))[0]["text"]
+        assert found.replace(" ", "") == theirs.replace(" ", "")
+
+
+PIECES = st.sampled_from(
+    [("打",), ("开",), ("a",), ("b",), ("hello",), ("tele@@", "vision"), ("3",), ("<unk>",)]
+)
+
+
+@given(st.lists(PIECES))
+def test_pieces_become_the_text_of_funasr(words):
+    from funasr.utils.postprocess_utils import sentence_postprocess
+
+    pieces = [piece for word in words for piece in word]
+    assert tokens.from_pieces(pieces) == tokens.split(sentence_postprocess(pieces)[0])
+
+
+RUNS = st.lists(st.tuples(st.sampled_from([0.0, 0.05, 0.2, 0.5, 1.0]), st.integers(1, 90)))
+
+
+@settings(deadline=None, max_examples=60)
+@given(runs=RUNS, flicker=st.integers(0, 3), longest_ms=st.sampled_from([60000, 2000]))
+def test_random_decisions_give_the_spans_of_the_stock_machine(stock, runs, flicker, longest_ms):
+    """Silence probabilities in runs, some of which flicker, through both decision machines."""
+    silence = np.array([0.9, *(level for level, frames in runs for _ in range(frames))], np.float32)
+    if flicker:
+        silence[:: flicker + 1] = 1 - silence[:: flicker + 1]
+    silence = silence.clip(1e-6, 1 - 1e-6)  # the stock machine cannot take the log of zero
+    config = endpointing.EndpointConfig(max_single_segment_time=longest_ms)
+    is_speech = endpointing.classify(silence, config)
+    spans = endpointing.find_spans(is_speech, config, MAX_END_SILENCE_MS)
+    assert [[span.start_ms, span.end_ms] for span in spans] == decide(stock, silence, longest_ms)
+
+
+def decide(stock, silence, longest_ms):
+    """Run the stock machine on given probabilities, in place of its network's."""
+    machine = stock.vad.model
+    scores = torch.from_numpy(np.stack([silence, 1 - silence], axis=1))[None]
+    network, options = machine.encoder.forward, machine.vad_opts
+    before = options.max_single_segment_time, options.max_end_silence_time
+    machine.encoder.forward = lambda features, cache: scores
+    options.max_single_segment_time = longest_ms
+    try:
+        found = machine.forward(
+            feats=torch.zeros(1, len(silence), 400),
+            waveform=torch.zeros(1, (len(silence) - 1) * 160 + 400),
+            cache=machine.init_cache({}, max_end_silence_time=MAX_END_SILENCE_MS),
+            is_final=True,
+            is_streaming_input=False,
+        )
+    finally:
+        machine.encoder.forward = network
+        options.max_single_segment_time, options.max_end_silence_time = before
+    return found[0] if found else []
