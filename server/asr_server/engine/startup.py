@@ -24,7 +24,7 @@ class StartError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """What to load and where: `demo` or a folder, and 0 threads for what the CPU quota allows."""
+    """What to load and where: `demo` or a folder; 0 threads for what the CPU quota allows."""
 
     model: str
     device: str

@@ -10,6 +10,7 @@ ENOUGH_BATCHES = 5.0  # before that nothing is predicted
 KEEP_RATIO = 0.98  # the weight that a batch keeps per later batch: about the last fifty count
 DEFAULT_START_PADDED_S = 5.0  # while unknown, starting a batch counts as much as this much audio
 MOST_START_PADDED_S = 200.0
+DOUBT_BATCHES = 10.0  # the default weighs as much as this many measured batches
 _LEAST_SPREAD_RATIO = 0.1  # batches of one length say nothing about the slope
 
 
@@ -37,18 +38,26 @@ class ServiceTime:
         """Return the seconds that a batch will take, or None while too little is known."""
         if self.count < ENOUGH_BATCHES:
             return None
-        start_padded_s = self.start_padded_s
+        start_padded_s = self._measured_start_padded_s()
         mean_x, mean_y = self.sum_x / self.count, self.sum_y / self.count
         return mean_y * (padded_s + start_padded_s) / (mean_x + start_padded_s)
 
     @property
     def start_padded_s(self) -> float:
-        """The padded audio seconds that cost as much as starting a batch does."""
+        """The padded audio seconds that cost as much as starting a batch does.
+
+        Measured and default are weighed by the batches behind them: a few odd ones, on a machine
+        that others use too, must not make padding look free or forbidden.
+        """
         if self.count < ENOUGH_BATCHES:
             return DEFAULT_START_PADDED_S
+        trust = self.count / (self.count + DOUBT_BATCHES)
+        return trust * self._measured_start_padded_s() + (1 - trust) * DEFAULT_START_PADDED_S
+
+    def _measured_start_padded_s(self) -> float:
         mean_x, mean_y = self.sum_x / self.count, self.sum_y / self.count
         spread = self.sum_xx / self.count - mean_x * mean_x
-        if spread < (_LEAST_SPREAD_RATIO * mean_x) ** 2 or not spread:
+        if spread <= (_LEAST_SPREAD_RATIO * mean_x) ** 2:
             return DEFAULT_START_PADDED_S
         slope = (self.sum_xy / self.count - mean_x * mean_y) / spread
         start_s = mean_y - slope * mean_x

@@ -5,19 +5,22 @@ import pytest
 from asr_server.engine import cpu_quota
 
 QUOTAS = {
-    "no cgroup at all": ({}, 8),
-    "v2 without a limit": ({"cpu.max": "max 100000\n"}, 8),
-    "v2, two CPUs": ({"cpu.max": "200000 100000\n"}, 2),
+    "no cgroup at all": ({}, 7),
+    "v2 without a limit": ({"cpu.max": "max 100000\n"}, 7),
+    "v2, four and a half": ({"cpu.max": "450000 100000\n"}, 3),
+    "v2, two CPUs": ({"cpu.max": "200000 100000\n"}, 1),
     "v2, one and a half": ({"cpu.max": "150000 100000\n"}, 1),
     "v2, a tenth": ({"cpu.max": "10000 100000\n"}, 1),
-    "v2, more than there are": ({"cpu.max": "6400000 100000\n"}, 8),
-    "v1 without a limit": ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000"}, 8),
-    "v1, three CPUs": ({"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000"}, 3),
+    "v2, more than there are": ({"cpu.max": "6400000 100000\n"}, 7),
+    "v1 without a limit": ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000"}, 7),
+    "v1, three CPUs": ({"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000"}, 2),
 }
 
 
 @pytest.mark.parametrize(("files", "threads"), QUOTAS.values(), ids=QUOTAS)
-def test_threads_follow_the_quota(tmp_path, monkeypatch, files, threads):
+def test_threads_follow_the_quota_and_leave_a_cpu_to_the_front(
+    tmp_path, monkeypatch, files, threads
+):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
     for name, text in files.items():
         path = tmp_path / name

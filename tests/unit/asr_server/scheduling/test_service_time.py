@@ -24,7 +24,16 @@ def test_nothing_is_predicted_before_enough_batches():
 def test_a_line_is_learned(start_s, per_padded_s):
     model = learned(line(start_s, per_padded_s, [3, 12, 50, 100, 7, 30, 80] * 4))
     assert model.predict_s(60) == pytest.approx(start_s + 60 * per_padded_s, rel=0.01)
-    assert model.start_padded_s == pytest.approx(start_s / per_padded_s, rel=0.01)
+
+
+@given(start_padded_s=st.floats(0, 150))
+def test_what_a_start_costs_is_believed_as_batches_tell_it(start_padded_s):
+    lengths = [3, 12, 50, 100, 7, 30, 80]
+    few = learned(line(start_padded_s, 1.0, lengths)).start_padded_s
+    many = learned(line(start_padded_s, 1.0, lengths * 20)).start_padded_s
+    doubt = abs(start_padded_s - service_time.DEFAULT_START_PADDED_S)
+    assert abs(many - start_padded_s) <= 0.2 * doubt + 1e-6
+    assert abs(few - start_padded_s) >= 0.5 * doubt - 1e-6
 
 
 def test_batches_of_one_length_keep_the_default_start():
