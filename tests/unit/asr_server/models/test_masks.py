@@ -1,0 +1,20 @@
+import torch
+
+from asr_server.models import masks
+
+CPU = torch.device("cpu")
+
+
+def test_real_positions_are_those_before_each_length():
+    found = masks.real_positions([2, 0, 3], 3, CPU)
+    assert found.int().tolist() == [[1, 1, 0], [0, 0, 0], [1, 1, 1]]
+
+
+def test_an_empty_row_attends_to_something():
+    found = masks.attended_positions([2, 0, 3], 3, CPU)
+    assert found.shape == (3, 1, 1, 3)
+    assert found[:, 0, 0].int().tolist() == [[1, 1, 0], [1, 0, 0], [1, 1, 1]]
+
+
+def test_without_padding_there_is_no_mask():
+    assert masks.attended_positions([3, 3], 3, CPU) is None
