@@ -5,14 +5,15 @@ need one that is not named are left out, and the summary says so. `ASR_E2E_OPERA
 the operator first: every test that is worth something must fail then.
 """
 
+import asyncio
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 
-from harness import asr, audit, cluster, release, speaking
+from harness import asr, audit, cluster, release, speaking, waiting
 
 ORDER = [
     "definition", "service", "words", "impossible", "changes", "rollout", "repair", "absence",
@@ -20,6 +21,7 @@ ORDER = [
 ]  # fmt: skip
 NEEDS = {"audit_log": "ASR_CLUSTER_AUDIT_LOG", "prometheus": "ASR_CLUSTER_PROMETHEUS"}
 LEFT_OUT = pytest.StashKey[list[str]]()
+STAGE = pytest.StashKey[cluster.Cluster]()
 VALUES = ("imageAllowList={localhost/asr-server:*}",)
 ABSENT = os.environ.get("ASR_E2E_OPERATOR") == "absent"
 
@@ -47,9 +49,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"left out: {each}")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the cluster with each failure, as it was then."""
+    report = yield
+    found = item.config.stash.get(STAGE, None)
+    if report.failed and found and item.path.parent == Path(__file__).parent:
+        report.sections.append(("the cluster", found.picture()))
+    return report
+
+
 @pytest.fixture(scope="session")
-def kubernetes() -> cluster.Cluster:
-    return cluster.Cluster()
+def kubernetes(pytestconfig: pytest.Config) -> cluster.Cluster:
+    pytestconfig.stash[STAGE] = cluster.Cluster()
+    return pytestconfig.stash[STAGE]
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +111,13 @@ def new_namespace(
 
     yield make
     for each in made:
-        kubernetes.request("DELETE", f"{cluster.PATHS['Namespace']}/{each.name}")
+        each.delete_all()
+    waiting.wait_for(
+        "end of the namespaces",
+        lambda: [each.name for each in made if each.exists()],
+        lambda names: not names,
+        deadline_s=90,
+    )
 
 
 @pytest.fixture
@@ -115,6 +136,13 @@ def speech(new_namespace: Callable[[str], cluster.Namespace]) -> asr.Service:
 
 
 @pytest.fixture(scope="session")
-def sayings(utterances: list) -> list[speaking.Utterance]:
-    """Held-out speech."""
-    return [speaking.Utterance(*each) for each in utterances]
+def heard(speech: asr.Service, utterances: list[speaking.Utterance]) -> list[speaking.Heard]:
+    """What came back when all held-out utterances were spoken at the same time."""
+    speech.wait_ready()
+    return asyncio.run(speaking.speak_all(speech.url, utterances))
+
+
+@pytest.fixture(scope="session")
+def transcripts(heard: list[speaking.Heard]) -> dict[str, str]:
+    """What the model hears in each utterance, by what is said: it is the same each time."""
+    return {each.said: each.text for each in heard}

@@ -147,13 +147,13 @@ class Service:
             for name in (pod["metadata"]["name"] for pod in self.pods())
         }
 
-    def events(self) -> list[dict]:
-        """List the Events about this AsrService."""
-        return [
-            each
-            for each in self.namespace.find("Event")
-            if each["involvedObject"].get("uid") == self.uid
-        ]
+    def readiness(self, pod: str) -> str:
+        """Ask a pod, which may be on its way out, whether it is ready; return what it says."""
+        path = f"{self.namespace.path('Pod', pod)}:{PROBES}/proxy/readyz"
+        try:
+            return self.namespace.cluster.request("GET", path)
+        except cluster.RefusedError as refused:
+            return str(refused)
 
     def described(self) -> str:
         return self.namespace.kubectl("describe", "asr", self.name)

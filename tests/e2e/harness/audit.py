@@ -19,6 +19,7 @@ class Call:
     namespace: str
     name: str
     code: int
+    allowed: bool  # by its role; admission may refuse it all the same
 
     @property
     def mutating(self) -> bool:
@@ -42,6 +43,7 @@ def parse_call(line: str) -> Call:
         namespace=target.get("namespace", ""),
         name=target.get("name", ""),
         code=event.get("responseStatus", {}).get("code", 0),
+        allowed=event.get("annotations", {}).get("authorization.k8s.io/decision") != "forbid",
     )
 
 

@@ -87,9 +87,17 @@ class Cluster:
         self.request("POST", PATHS["Namespace"], body)
         return Namespace(self, name)
 
-    def log_everything(self) -> None:
-        """Print what there is, for the report of a failed test."""
-        print(self.kubectl("get", "asr,deployments,pods,events", "-A", "-o", "wide"))
+    def picture(self) -> str:
+        """Return what there is and what happened last, for the report of a failed test."""
+        views = (
+            ["get", "asr,deployments,pods", "-A", "-o", "wide"],
+            ["events", "-A", "--types=Warning"],
+            ["logs", "-A", "-l", "app.kubernetes.io/name=asr-operator", "--tail=30"],
+        )
+        done = (
+            subprocess.run(["kubectl", *view], capture_output=True, text=True) for view in views
+        )
+        return "\n".join((each.stdout or each.stderr)[-6000:] for each in done)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +130,14 @@ class Namespace:
 
     def delete(self, kind: str, name: str, **query: object) -> None:
         self.cluster.request("DELETE", self.path(kind, name), **query)
+
+    def exists(self) -> bool:
+        found = self.cluster.request("GET", PATHS["Namespace"])["items"]
+        return self.name in {each["metadata"]["name"] for each in found}
+
+    def delete_all(self) -> None:
+        """Delete the namespace with everything in it."""
+        self.cluster.request("DELETE", f"{PATHS['Namespace']}/{self.name}")
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         return self.cluster.kubectl("--namespace", self.name, *arguments, stdin=stdin)

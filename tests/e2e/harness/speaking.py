@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import funasr_client
 import websockets
@@ -20,27 +20,26 @@ PATIENCE_S = 10
 CHUNK = 9600  # samples: 0.6 s
 
 
-@dataclass(frozen=True, slots=True)
-class Utterance:
-    """What is said, in words and as 16 kHz samples."""
+class Utterance(Protocol):
+    """What is said, in words and as 16 kHz int16 samples."""
 
     name: str
     text: str
-    samples: Any
-
-    @property
-    def chunks(self) -> list[bytes]:
-        starts = range(0, len(self.samples), CHUNK)
-        return [self.samples[start : start + CHUNK].tobytes() for start in starts]
+    audio: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What one session brought: the words, and every refusal before it was opened."""
+    """What one session brought: the text, and every refusal before it was opened."""
 
     said: str
     text: str
     refusals: tuple[str, ...]
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Return what was said and what was heard, as words: punctuation is not spoken."""
+        return self.said, "".join(each for each in self.text if each.isalnum())
 
 
 @dataclass(slots=True)
@@ -73,11 +72,12 @@ async def speak(url: str, utterance: Utterance, pause: Pause | None = None) -> H
     """Speak one utterance in a session of its own, with a pause half-way if one is given."""
     client, refusals = await open_session(url, utterance.name)
     try:
-        for number, chunk in enumerate(utterance.chunks):
-            if pause and number == len(utterance.chunks) // 2:
+        starts = range(0, len(utterance.audio), CHUNK)
+        for number, start in enumerate(starts):
+            if pause and number == len(starts) // 2:
                 pause.reached.set()
                 await pause.over.wait()
-            await client.send(chunk)
+            await client.send(utterance.audio[start : start + CHUNK].tobytes())
         await client.signal_close()
         messages = [message async for message in client.stream()]
     finally:
