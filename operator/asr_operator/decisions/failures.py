@@ -65,8 +65,8 @@ def find_capacity_failure(pod: ObservedPod, spec: AsrServiceSpec | None) -> Prob
     """Return why no node takes a server pod, or None."""
     if pod.unschedulable is None or find_claim_failure(pod.unschedulable):
         return None
-    # What preemption could not do either is of no use to anybody.
-    detail = shorten(pod.unschedulable.partition(" preemption:")[0])
+    # Further sentences tell what preemption could not do either.
+    detail = shorten(pod.unschedulable.partition(". ")[0])
     resource = spec.runtime.gpu_resource_name if spec else ""
     if resource and f"Insufficient {resource}" in pod.unschedulable:
         return Problem(

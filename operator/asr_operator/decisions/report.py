@@ -73,17 +73,22 @@ def find_transitions(old: AsrServiceStatus, new: AsrServiceStatus) -> tuple[Tran
         before = old.find(condition.type)
         if before and (before.status, before.reason) == (condition.status, condition.reason):
             continue
-        if condition.reason == Reason.SPEC_INVALID:
-            continue  # SpecValid tells why.
-        if _is_failure(condition.status, condition.reason):
-            told = Transition("Warning", str(condition.reason), condition.message)
-            transitions[condition.reason] = told
-        elif condition.type in (ConditionType.READY, ConditionType.PROGRESSING) or (
-            before is not None and _is_failure(before.status, before.reason)
-        ):
-            told = Transition("Normal", str(condition.reason), condition.message)
-            transitions.setdefault(condition.reason, told)
+        reason = str(condition.reason)
+        if _is_failure(condition.status, reason):
+            transitions[reason] = Transition("Warning", reason, condition.message)
+        elif _is_news(before, condition):
+            transitions.setdefault(reason, Transition("Normal", reason, condition.message))
     return tuple(transitions.values())
+
+
+def _is_news(before: Condition | None, after: Condition) -> bool:
+    """Return whether a change that is no failure is worth an event."""
+    if after.type == ConditionType.PROGRESSING:
+        return after.reason != Reason.SPEC_INVALID  # SpecValid tells why.
+    if after.type == ConditionType.READY:
+        return before is None or before.status != after.status
+    recovered = before is not None and _is_failure(before.status, before.reason)
+    return recovered and after.status == "True"
 
 
 def _render_condition(

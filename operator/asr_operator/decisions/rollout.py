@@ -17,6 +17,7 @@ class Rollout:
     """The state of the fleet.
 
     `needed` is how many ready replicas make the service available while servers are replaced.
+    `is_current` says that the counts are about the last change of the Deployment;
     `is_complete` says that every replica runs the current template and is ready;
     `has_previous_version` that some still run an older one; `is_loading` that a server of the
     current template runs and is not ready; `has_loaded` that one is ready.
@@ -26,6 +27,7 @@ class Rollout:
     needed: int
     ready: int
     updated: int
+    is_current: bool
     is_complete: bool
     deadline_exceeded: bool
     has_previous_version: bool
@@ -46,6 +48,7 @@ def judge_rollout(observed: Observed) -> Rollout:
         needed=max(1, desired - (spec.lifecycle.max_unavailable if spec else 0)),
         ready=deployment.ready_replicas,
         updated=deployment.updated_replicas,
+        is_current=deployment.is_current,
         is_complete=_is_complete(deployment, desired),
         deadline_exceeded=deployment.is_current and deployment.deadline_exceeded,
         has_previous_version=deployment.replicas > deployment.updated_replicas,

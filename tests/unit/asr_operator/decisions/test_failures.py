@@ -119,6 +119,7 @@ def test_a_pod_without_a_node_says_what_is_short(pod, demo_spec, message, reason
     assert problem.reason == reason
     assert says in problem.message
     assert "reemption" not in problem.message
+    assert "no new claims" not in problem.message
 
 
 def test_a_missing_claim_is_not_a_lack_of_capacity(pod, demo_spec):

@@ -112,6 +112,14 @@ def test_a_replica_that_fails_later_is_told_while_the_others_serve(
     assert "no model" in status.find(ConditionType.READY).message
 
 
+def test_a_change_that_was_not_taken_up_yet_is_not_counted(observed, decide, deployment):
+    progressing = decide(observed(deployment=deployment(is_current=False))).find(
+        ConditionType.PROGRESSING
+    )
+    assert (progressing.status, progressing.reason) == ("True", Reason.ROLLING_OUT)
+    assert "2" not in progressing.message
+
+
 def test_no_progress_is_told_with_its_cause(observed, decide, deployment, pod):
     late = deployment(ready_replicas=0, deadline_exceeded=True)
     for pods, says in (((), "kubectl describe"), ((pod(**NO_MODEL),), "no model")):
@@ -239,6 +247,20 @@ def test_a_recovery_is_told(observed, decide, deployment, pod):
         ("Normal", "RolloutComplete"),
         ("Normal", "Scheduled"),
     ]
+
+
+def test_a_failure_that_gives_way_to_waiting_is_not_a_recovery(observed, decide, deployment, pod):
+    failed = decide(observed(deployment=deployment(ready_replicas=0), pods=(pod(**NO_MODEL),)))
+    waiting = decide(observed(deployment=deployment(ready_replicas=0)))
+    assert tell(failed, waiting) == []
+
+
+def test_a_bad_update_is_told_by_its_cause_alone(observed, decide, deployment, pod):
+    serving = decide(observed(deployment=deployment(), pods=(pod(is_ready=True),)))
+    bad = pod(name="demo-2-a", template="2", created_at="2026-01-02T00:00:00Z", **NO_IMAGE)
+    rolling = deployment(replicas=3, updated_replicas=1)
+    broken = decide(observed(deployment=rolling, pods=(pod(is_ready=True), bad)))
+    assert tell(serving, broken) == [("Normal", "RollingOut"), ("Warning", "ImagePullFailed")]
 
 
 def test_a_bad_spec_is_told_once(observed, decide, demo_spec):
