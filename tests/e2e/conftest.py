@@ -1,8 +1,8 @@
 """The stage of every end-to-end test: a real cluster, the images loaded, the chart installed here.
 
 `ASR_CLUSTER_AUDIT_LOG` and `ASR_CLUSTER_PROMETHEUS` name what not every cluster has; tests that
-need one that is not named are left out, and the summary says so. `ASR_E2E_OPERATOR=absent` stops
-the operator first: every test that is worth something must fail then.
+need one that is not named are left out, and the summary says so. `ASR_E2E_OPERATOR=absent`
+installs an operator whose image does not exist: every test worth something must fail then.
 """
 
 import asyncio
@@ -23,7 +23,6 @@ NEEDS = {"audit_log": "ASR_CLUSTER_AUDIT_LOG", "prometheus": "ASR_CLUSTER_PROMET
 LEFT_OUT = pytest.StashKey[list[str]]()
 STAGE = pytest.StashKey[cluster.Cluster]()
 VALUES = ("imageAllowList={localhost/asr-server:*}",)
-ABSENT = os.environ.get("ASR_E2E_OPERATOR") == "absent"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -50,9 +49,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item,
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator:
     """Show the cluster with each failure, as it was then."""
     report = yield
     found = item.config.stash.get(STAGE, None)
@@ -76,15 +73,13 @@ def audit_start() -> int:
 
 @pytest.fixture(scope="session")
 def operator(kubernetes: cluster.Cluster, audit_start: int) -> Iterator[release.Operator]:
-    """The operator, installed from this checkout; its definition stays when it goes."""
+    """The operator of this checkout; the one that was there before is put back in the end."""
     installed = release.Operator(kubernetes, values=VALUES)
-    installed.install()
-    if ABSENT:
-        installed.stop()
-    else:
+    former = installed.install()
+    if not release.ABSENT:
         installed.wait_running()
     yield installed
-    installed.uninstall()
+    installed.restore(former)
 
 
 @pytest.fixture(scope="session")

@@ -27,17 +27,18 @@ def test_every_right_was_used(kubernetes, operator, audit_log):
 
 
 def test_no_call_was_forbidden(operator, audit_log):
-    assert [call for call in audit_log.calls(operator.user) if not call.allowed] == []
+    calls = audit_log.calls(operator.user)
+
+    assert calls
+    assert [call for call in calls if not call.allowed] == []
 
 
 def test_operator_never_crashed(operator):
-    restarts = {
-        pod["metadata"]["name"]: status["restartCount"]
-        for pod in operator.pods()
-        for status in pod["status"]["containerStatuses"]
-    }
+    (pod,) = operator.pods()
+    (status,) = pod["status"]["containerStatuses"]
 
-    assert set(restarts.values()) == {0}, operator.logs()[-4000:]
+    assert status["ready"]
+    assert status["restartCount"] == 0, operator.logs()[-4000:]
 
 
 def test_logs_hold_no_traceback(operator):

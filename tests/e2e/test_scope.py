@@ -20,9 +20,8 @@ def scoped(kubernetes, operator, new_namespace):
     services = asr.Service(elsewhere, "speech"), asr.Service(here, "speech")
     for service in services:
         service.apply({"replicas": 0})
-    small.wait_running()
     yield services, small
-    small.uninstall()
+    small.restore(None)
 
 
 def test_listed_namespace_is_served(scoped):

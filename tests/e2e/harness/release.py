@@ -1,5 +1,7 @@
 """An operator under test: the chart of this checkout, installed by Helm."""
 
+import json
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +10,8 @@ from harness import cluster, waiting
 
 CHART = Path(__file__).parents[3] / "charts" / "asr-operator"
 RESYNC_S = 10
+ABSENT = os.environ.get("ASR_E2E_OPERATOR") == "absent"
+VALUES = (f"resyncSeconds={RESYNC_S}", "logLevel=debug", *(("image.tag=absent",) if ABSENT else ()))
 
 
 def helm(*arguments: str) -> str:
@@ -34,26 +38,37 @@ class Operator:
         """The operator's name in the audit log."""
         return f"system:serviceaccount:{self.namespace_name}:{self.name}"
 
-    def install(self) -> None:
-        """Install the release, or upgrade it and replace its pod, whose image may be newer."""
-        there = self.name in helm("list", "--namespace", self.namespace_name, "--short").split()
-        values = [f"resyncSeconds={RESYNC_S}", "logLevel=debug", *self.values]
+    def install(self) -> str | None:
+        """Install or upgrade the release; return its former revision, if it was there before.
+
+        Its pod is replaced in any case, because the image may be another under the same name.
+        """
+        listed = json.loads(helm("list", "--all-namespaces", "--output", "json"))
+        found = {each["name"]: each for each in listed if each["namespace"] == self.namespace_name}
+        former = found[self.name]["revision"] if self.name in found else None
         helm(
             "upgrade", "--install", self.name, str(CHART), "--namespace", self.namespace_name,
-            "--create-namespace", "--reset-values", *(f"--set={each}" for each in values),
+            "--create-namespace", "--reset-values",
+            *(f"--set={each}" for each in (*VALUES, *self.values)),
         )  # fmt: skip
-        if there:
+        if former:
             self.namespace.kubectl("rollout", "restart", f"deployment/{self.name}")
+        return former
 
-    def uninstall(self) -> None:
-        helm("uninstall", self.name, "--namespace", self.namespace_name, "--wait")
+    def restore(self, former: str | None) -> None:
+        """Go back to a former revision, or to no release at all."""
+        if former:
+            helm("rollback", self.name, former, "--namespace", self.namespace_name)
+        else:
+            helm("uninstall", self.name, "--namespace", self.namespace_name, "--wait")
 
     def start(self) -> None:
         self._scale(1)
         self.wait_running()
 
     def wait_running(self) -> None:
-        self.namespace.kubectl("rollout", "status", f"deployment/{self.name}", "--timeout=120s")
+        patience = f"--timeout={120 * waiting.PATIENCE:.0f}s"
+        self.namespace.kubectl("rollout", "status", f"deployment/{self.name}", patience)
 
     def stop(self) -> None:
         """Stop the operator and wait until its pod is gone."""
