@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
+import torch
 from torch import Tensor, nn
 
 from asr_server.models import sanm
@@ -36,7 +37,9 @@ class CtTransformer(nn.Module):
     def __init__(self, config: CtTransformerConfig, vocabulary: int):
         super().__init__()
         marks = config.model_conf
-        self.embed = nn.Embedding(vocabulary, marks.embed_unit)
+        # Weights are given, not drawn: drawing on the meta device imports torch's whole compiler.
+        unset = torch.empty(vocabulary, marks.embed_unit)
+        self.embed = nn.Embedding(vocabulary, marks.embed_unit, _weight=unset)
         self.encoder = sanm.SanmEncoder(marks.embed_unit, config.encoder_conf)
         self.decoder = nn.Linear(marks.att_unit, len(marks.punc_list))
 
