@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ MUTATING = {"create", "update", "patch", "delete", "deletecollection"}
 class Call:
     """One answered request."""
 
+    at: datetime
     user: str
     verb: str
     group: str
@@ -36,6 +38,7 @@ def parse_call(line: str) -> Call:
     target = event.get("objectRef", {})
     subresource = target.get("subresource")
     return Call(
+        at=datetime.fromisoformat(event["stageTimestamp"]),
         user=event["user"]["username"],
         verb=event["verb"],
         group=target.get("apiGroup", ""),
