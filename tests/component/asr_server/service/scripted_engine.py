@@ -1,0 +1,69 @@
+"""An engine without models: what it does with an utterance depends on the first sample.
+
+Usage: scripted_engine.py MODE FOLDER, then the flags of the real engine. Modes: serve, fail (to
+load), vanish (before it loaded), once (the first start serves, later ones fail).
+"""
+
+import argparse
+import os
+import pathlib
+import signal
+import socket
+
+import msgspec
+
+from asr_server.link import arena, channel
+from asr_server.link.messages import BatchRan, Cancel, Configure, Loaded, LoadFailed, Recognized
+
+POISON, DIE_ONCE, HOLD, TELL_LIMIT, BABBLE_ONCE = 66, 67, 68, 69, 70
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("mode")
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--fd", type=int)
+    parser.add_argument("--arena-fd", type=int)
+    parser.add_argument("--arena-samples", type=int)
+    given = parser.parse_known_args()[0]
+    front = channel.EngineChannel(socket.socket(fileno=given.fd))
+    starts = len(list(given.folder.glob("start-*")))
+    (given.folder / f"start-{starts}-{os.getpid()}").touch()
+    if given.mode == "vanish":
+        return
+    if given.mode == "fail" or (given.mode == "once" and starts > 0):
+        front.send([LoadFailed("no model here: put one there")])
+        return
+    front.send([Loaded("scripted", "cpu", "float32", 0.1)])
+    serve(front, arena.attach(given.arena_fd, given.arena_samples), given.folder)
+
+
+def serve(front, memory, folder):
+    limits = None
+    while (message := front.receive()) is not None:
+        if isinstance(message, Configure):
+            limits = message.limits
+        elif isinstance(message, Cancel):
+            (folder / f"cancel-{message.item_id}").touch()
+        else:
+            audio = memory[message.offset : message.offset + message.samples]
+            front.send(answer(message, audio, limits, folder))
+
+
+def answer(message, audio, limits, folder):
+    seen = (folder / f"item-{message.item_id}").exists()
+    (folder / f"item-{message.item_id}").touch()
+    first = int(audio[0])
+    if first == POISON or (first == DIE_ONCE and not seen):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if first == BABBLE_ONCE and not seen:
+        return [msgspec.Raw(b"babble")]
+    if first == HOLD:
+        return []
+    text = str(limits.batch_size) if first == TELL_LIMIT else f"{int(audio.sum())}"
+    ran = BatchRan("asr", 1, 1.0, 1.0, 0.01, "idle", ("file",), (0.0,))
+    return [Recognized(message.item_id, text, ()), ran]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,272 @@
+"""The whole server as a process, with the demo models: what only the real thing can show."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+import websockets
+from funasr_client import async_funasr_client
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+END = json.dumps({"is_speaking": False, "is_end": True})
+START_S, WAIT_S = 60.0, 30.0
+
+pytestmark = pytest.mark.timeout(120)
+
+
+class Server:
+    """A server process on free ports."""
+
+    def __init__(self, folder, *arguments):
+        self.config = folder / "config.json"
+        self.termination_log = folder / "termination-log"
+        self.log = folder / "log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "asr_server", "--host=127.0.0.1", "--threads=1"),
+                    *("--port=0", "--probe-port=0", f"--live-config={self.config}"),
+                    *(f"--termination-log={self.termination_log}", *arguments),
+                ],
+                stderr=log,
+                env=os.environ | {"ASR_NAMESPACE": "ns", "ASR_SERVICE": "svc", "ASR_POD": "pod"},
+            )
+
+    def lines(self):
+        text = self.log.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in text if line.startswith("{")]
+
+    def wait(self, condition, what, timeout_s=WAIT_S):
+        deadline = time.monotonic() + timeout_s
+        while not (found := condition()):
+            assert time.monotonic() < deadline, f"{what}: {self.log.read_text()}"
+            time.sleep(0.02)
+        return found
+
+    def wait_listening(self):
+        listening = self.wait(
+            lambda: [line for line in self.lines() if line["message"] == "listening"], "listening"
+        )
+        self.url = f"ws://127.0.0.1:{listening[0]['port']}"
+        self.probes = f"http://127.0.0.1:{listening[0]['probe_port']}"
+        return self
+
+    def wait_ready(self):
+        self.wait(lambda: self.get("/readyz")[0] == 200, "ready", START_S)
+        return self
+
+    def get(self, path):
+        try:
+            with urllib.request.urlopen(self.probes + path, timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def metric(self, name):
+        found = re.search(rf"^{re.escape(name)} (\S+)$", self.get("/metrics")[1], re.MULTILINE)
+        return found and float(found[1])
+
+    def sessions(self):
+        return sum(self.metric(f'asr_sessions{{state="{s}"}}') for s in ("idle", "speaking"))
+
+    def engine_pid(self):
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return int(children.split()[0])
+
+    def wait_exit(self, timeout_s=WAIT_S):
+        return self.process.wait(timeout_s)
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture
+def launch(tmp_path):
+    servers = []
+
+    def launch(*arguments):
+        servers.append(Server(tmp_path, *arguments))
+        return servers[-1]
+
+    yield launch
+    for server in servers:
+        server.kill()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A server that the tests of this module share; they run in order and leave it serving."""
+    server = Server(tmp_path_factory.mktemp("server"), "--drain-timeout=30").wait_listening()
+    early = server.get("/livez"), server.get("/readyz")
+    assert early == ((200, "live\n"), (503, "not ready: models are being loaded\n"))
+    yield server.wait_ready()
+    server.kill()
+
+
+async def speak(client, audio, name="a"):
+    await client.send(json.dumps({"mode": "offline", "wav_name": name, "is_speaking": True}))
+    data = audio.tobytes()
+    for start in range(0, len(data), 9600):
+        await client.send(data[start : start + 9600])
+
+
+async def receive(client):
+    async with asyncio.timeout(WAIT_S):
+        return json.loads(await client.recv())
+
+
+def plain(text):
+    return re.sub(r"\W", "", text)
+
+
+async def test_many_clients_at_once_get_the_right_words_in_batches(server, utterances, cer):
+    async def recognise(utterance):
+        async with async_funasr_client(
+            server.url, mode="offline", wav_name=utterance.name, blocking=True
+        ) as client:
+            data = utterance.audio.tobytes()
+            for start in range(0, len(data), 9600):
+                await client.send(data[start : start + 9600])
+            await client.signal_close()
+            return await client.recv(WAIT_S)
+
+    answers = await asyncio.gather(*(recognise(utterance) for utterance in utterances))
+    assert [answer["wav_name"] for answer in answers] == [found.name for found in utterances]
+    assert all(answer["is_final"] and answer["mode"] == "offline" for answer in answers)
+    pairs = [(u.text, plain(a["text"])) for u, a in zip(utterances, answers, strict=True)]
+    assert cer(pairs) <= 0.05
+    batches = server.metric('asr_batch_size_count{stage="asr"}')
+    assert server.metric('asr_batch_size_sum{stage="asr"}') > 2 * batches
+
+
+async def test_utterances_share_a_connection_and_silence_has_no_words(server, utterances):
+    async with websockets.connect(server.url) as client:
+        silence = utterances[0].audio * 0
+        for audio in (utterances[1].audio, silence, utterances[1].audio):
+            await speak(client, audio)
+            await client.send(END)
+        messages = [await receive(client) for _ in range(6)]
+    texts = [message["text"] for message in messages[::2]]
+    assert texts[0] == texts[2] != ""
+    assert texts[1] == ""
+    assert all(m["received_ms"] == m["processed_ms"] > 0 for m in messages[1::2])
+
+
+async def test_modes_and_formats_of_later_versions_are_told_apart(server, utterances):
+    async with websockets.connect(server.url) as client:
+        for start in ({"mode": "2pass"}, {"mode": "offline", "wav_format": "mp3"}):
+            await client.send(json.dumps(start))
+            assert "only" in (await receive(client))["error"]
+            await client.send(END)
+            assert (await receive(client))["is_final"] is True
+            assert (await receive(client))["is_final"] is False
+        await client.send(json.dumps({"wav_format": "pcm"}))
+        await speak(client, utterances[2].audio)
+        await client.send(END)
+        assert (await receive(client))["text"]
+
+
+def test_metrics_tell_who_the_server_is_and_what_it_did(server):
+    page = server.get("/metrics")[1]
+    info = re.search(r"^asr_server_info\{(.*)\} 1\.0$", page, re.MULTILINE)[1]
+    for label in ('asr_namespace="ns"', 'asr_service="svc"', 'asr_pod="pod"', 'model="demo"'):
+        assert label in info
+    assert server.metric('asr_utterances_total{outcome="ok"}') >= 80
+    assert server.metric("asr_engine_busy_seconds_total") > 0
+    assert server.metric("asr_event_loop_lag_seconds_count") > 0
+    assert 0 <= server.metric("asr_saturation") <= 1
+
+
+async def test_a_live_change_is_in_force_without_a_restart(server, utterances):
+    values = {"generation": 1, "batch_size": 1, "max_wait_ms": 0, "max_sessions": 1}
+    server.config.write_text(json.dumps(values))
+    server.wait(lambda: server.metric("asr_config_generation") == 1, "generation 1")
+    server.wait(lambda: server.sessions() == 0, "everyone gone")
+    before = server.metric('asr_batch_size_count{stage="asr"}')
+    async with websockets.connect(server.url) as client:
+        with pytest.raises(InvalidStatus) as caught:
+            await websockets.connect(server.url)
+        assert caught.value.response.status_code == 503
+        for _ in range(4):
+            await speak(client, utterances[0].audio)
+            await client.send(END)
+        for _ in range(8):
+            await receive(client)
+    assert server.metric('asr_batch_size_count{stage="asr"}') == before + 4
+    server.config.write_text("{broken")
+    server.wait(lambda: server.metric("asr_config_errors_total") == 2, "an error")  # 1: no file yet
+    assert server.metric("asr_config_generation") == 1
+    server.config.write_text(json.dumps({"generation": 2}))
+    server.wait(lambda: server.metric("asr_session_limit") == 200, "the flags again")
+
+
+async def test_work_survives_the_death_of_the_engine_and_is_answered_once(server, utterances):
+    async with websockets.connect(server.url) as client:
+        os.kill(server.engine_pid(), signal.SIGSTOP)
+        for utterance in utterances[:3]:
+            await speak(client, utterance.audio, utterance.name)
+            await client.send(END)
+        await client.send("not json")  # answered after all that came before
+        os.kill(server.engine_pid(), signal.SIGKILL)
+        server.wait(lambda: server.get("/readyz")[0] == 503, "not ready")
+        assert "engine died" in server.get("/readyz")[1]
+        messages = [await receive(client) for _ in range(7)]
+    assert [message["wav_name"] for message in messages[:6:2]] == ["000", "001", "002"]
+    assert all(message["text"] for message in messages[:6:2])
+    assert "must be JSON" in messages[6]["error"]
+    server.wait(lambda: server.get("/readyz")[0] == 200, "ready again")
+    assert server.metric("asr_engine_restarts_total") == 1
+
+
+async def test_a_drain_finishes_the_stream_in_flight_and_ends_with_status_0(server, utterances):
+    audio = utterances[3].audio
+    async with websockets.connect(server.url) as client:
+        await speak(client, audio[:16000])
+        server.wait(lambda: server.metric('asr_sessions{state="speaking"}') == 1, "speaking")
+        server.process.send_signal(signal.SIGTERM)
+        server.wait(lambda: server.get("/readyz") == (503, "not ready: draining\n"), "draining")
+        with pytest.raises(InvalidStatus) as caught:
+            await websockets.connect(server.url)
+        assert caught.value.response.status_code == 503
+        await client.send(audio[16000:].tobytes())
+        await client.send(END)
+        assert (await receive(client))["text"]
+        assert (await receive(client))["received_ms"] == len(audio) // 16
+        with pytest.raises(ConnectionClosed):
+            await receive(client)
+        assert client.close_code == 1012
+    assert server.wait_exit() == 0
+    assert not server.termination_log.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "line"),
+    [
+        (["--model=/nowhere"], 1, r"asr-server: /nowhere is not a directory; .*\n"),
+        (["--dtype=int8"], 2, r"asr-server: --dtype: 'int8' is not one of .*\n"),
+        (["--host=203.0.113.1"], 2, r"asr-server: --probe-port: cannot listen: .*\n"),
+    ],
+)
+def test_a_server_that_cannot_start_says_why_in_one_line(launch, arguments, status, line):
+    server = launch(*arguments)
+    assert server.wait_exit(START_S) == status
+    said = [text for text in server.log.read_text().splitlines() if not text.startswith("{")]
+    assert re.fullmatch(line, server.termination_log.read_text())
+    assert said == [server.termination_log.read_text().strip()]
+
+
+def test_a_signal_while_models_load_ends_with_status_0(launch):
+    server = launch().wait_listening()
+    server.process.send_signal(signal.SIGTERM)
+    assert server.wait_exit() == 0
