@@ -64,5 +64,5 @@ crds: ## copy the definition of AsrService into the chart
 demo: setup ## from nothing to spoken words: Kubernetes, operator, AsrService, a FunASR client
 	@tests/cluster/with-cluster .venv/bin/python examples/demo/demo.py
 
-demo-down: ## remove the demo, and the cluster if it is ours
-	@examples/demo/demo-down
+demo-down: ## end the cluster if the demo started it, else remove the demo from it
+	@tests/cluster/with-cluster --down examples/demo/remove
