@@ -10,7 +10,8 @@ from asr_operator.cluster.observe import Snapshot
 from asr_operator.state.plan import Manifest, Plan, Refusal
 
 INVALID_STATUSES = frozenset({400, 422})
-REFUSING_STATUSES = INVALID_STATUSES | {403}
+# 500 also means that something ran out, such as addresses of Services.
+REFUSING_STATUSES = INVALID_STATUSES | {403, 500}
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,10 +44,10 @@ def judge_progress(plan: Plan, refusals: tuple[Refusal, ...], rollout: Rollout) 
     if refusals:
         return _false(_explain_refusal(refusals[0]))
     if not rollout.is_current:
-        return Verdict("True", Reason.ROLLING_OUT, "The last change has yet to be taken up.")
-    counts = f"{rollout.updated} of {rollout.desired} replicas run the current version"
+        return Verdict("True", Reason.ROLLING_OUT, "The last change is being taken up.")
+    counts = f"{rollout.updated} of {rollout.desired} replicas are of the current version"
     if rollout.is_complete:
-        return Verdict("False", Reason.ROLLOUT_COMPLETE, f"{counts} and are ready.")
+        return Verdict("False", Reason.ROLLOUT_COMPLETE, f"{counts} and ready.")
     if rollout.deadline_exceeded:
         return Verdict(
             "False",

@@ -31,7 +31,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A child that the API server refuses for good; `is_invalid` when the spec is to blame."""
+    """A child that the API server refuses; `is_invalid` when the spec is to blame."""
 
     kind: str
     name: str

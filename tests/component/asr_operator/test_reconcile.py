@@ -145,7 +145,11 @@ async def test_somebody_elses_object_is_not_touched(api_server, asr_service, rec
 
 @pytest.mark.parametrize(
     ("status", "spec_valid", "progressing"),
-    [(422, "RefusedByKubernetes", "SpecInvalid"), (403, "Valid", "ChangeRefused")],
+    [
+        (422, "RefusedByKubernetes", "SpecInvalid"),
+        (403, "Valid", "ChangeRefused"),
+        (500, "Valid", "ChangeRefused"),
+    ],
 )
 async def test_a_child_that_kubernetes_refuses_is_told_and_tried_again(
     api_server, asr_service, reconcile, refused, status, spec_valid, progressing
@@ -161,7 +165,7 @@ async def test_a_child_that_kubernetes_refuses_is_told_and_tried_again(
     assert reasons(api_server)["SpecValid"] == "Valid"
 
 
-@pytest.mark.parametrize("status", [409, 429, 500, 503])
+@pytest.mark.parametrize("status", [409, 429, 503])
 @pytest.mark.parametrize(
     ("method", "plural"), [("GET", "pods"), ("PATCH", "services"), ("POST", "events")]
 )
