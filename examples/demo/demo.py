@@ -67,7 +67,7 @@ def install_operator() -> None:
 
 def ask_for_a_service() -> None:
     """Apply the example in a namespace of its own and wait until it serves."""
-    run("kubectl", "delete", "namespace", NAMESPACE, "--ignore-not-found", show=False)
+    run("kubectl", "delete", "namespace", NAMESPACE, "--ignore-not-found")
     run("kubectl", "create", "namespace", NAMESPACE)
     kubectl("apply", "-f", str(ROOT / "examples/asrservice-demo.yaml"))
     wait_ready()

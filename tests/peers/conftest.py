@@ -1,0 +1,5 @@
+"""Peers are other people's programs: tested where a checkout of theirs is named, else not collected."""
+
+import os
+
+collect_ignore = [] if "FUNASR_SRC" in os.environ else ["test_funasr_client.py"]
