@@ -33,8 +33,8 @@ CHILD_RESOURCES = (
 )
 CHILD_SELECTOR = f"{names.MANAGED_BY_LABEL}={names.FIELD_MANAGER}"
 
-# A piece of work ends at its deadline, so a key that waits this long means that no worker works.
-STUCK_S = 300.0
+# Work ends at its deadline of a minute, so after this long no worker works any more.
+STALLED_S = 180.0
 
 
 class Reconciler:
@@ -117,7 +117,7 @@ def build_registry(
     async def login(**_: Any) -> kopf.ConnectionInfo:
         return await build_connection(configuration)
 
-    @kopf.on.probe(registry=registry, id="oldest_age_s")
+    @kopf.on.probe(registry=registry, id="stalled_s")
     async def probe(**_: Any) -> float:
         return check_queue(queue)
 
@@ -137,11 +137,11 @@ def build_registry(
 
 
 def check_queue(queue: WorkQueue) -> float:
-    """Return the age in seconds of the oldest work; raise when no worker gets to it any more."""
-    age_s = queue.oldest_age_s()
-    if age_s > STUCK_S:
-        raise kopf.PermanentError(f"a service has been waiting for {age_s:.0f} s")
-    return round(age_s, 3)
+    """Return how many seconds ago work last ended; raise when no worker gets to it any more."""
+    stalled_s = queue.stalled_s()
+    if stalled_s > STALLED_S:
+        raise kopf.PermanentError(f"no reconcile has ended for {stalled_s:.0f} s")
+    return round(stalled_s, 3)
 
 
 def build_settings() -> kopf.OperatorSettings:

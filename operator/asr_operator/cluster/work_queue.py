@@ -52,7 +52,8 @@ class WorkQueue:
         self._on_failure = on_failure
         self._policy = policy
         self._ready: asyncio.Queue[Key] = asyncio.Queue()
-        self._since: dict[Key, float] = {}
+        self._pending: set[Key] = set()
+        self._progressed_at = 0.0
         self._running: set[Key] = set()
         self._again: set[Key] = set()
         self._failures: dict[Key, int] = {}
@@ -63,10 +64,11 @@ class WorkQueue:
         """How many keys wait for a worker."""
         return self._ready.qsize()
 
-    def oldest_age_s(self) -> float:
-        """Return how long the oldest key has been waiting for a worker or for its end."""
-        now = asyncio.get_running_loop().time()
-        return max((now - since for since in self._since.values()), default=0.0)
+    def stalled_s(self) -> float:
+        """Return how long no work has come to its end although some is there."""
+        if not self._pending:
+            return 0.0
+        return asyncio.get_running_loop().time() - self._progressed_at
 
     def mark(self, key: Key) -> None:
         """Have a key worked on as soon as a worker is free."""
@@ -75,8 +77,10 @@ class WorkQueue:
             timer.cancel()
         if key in self._running:
             self._again.add(key)
-        elif key not in self._since:
-            self._since[key] = asyncio.get_running_loop().time()
+        elif key not in self._pending:
+            if not self._pending:
+                self._progressed_at = asyncio.get_running_loop().time()
+            self._pending.add(key)
             self._ready.put_nowait(key)
 
     async def serve(self) -> None:
@@ -88,7 +92,8 @@ class WorkQueue:
                 outcome = await self._attempt(key)
             finally:
                 self._running.discard(key)
-                del self._since[key]
+                self._pending.discard(key)
+                self._progressed_at = asyncio.get_running_loop().time()
             self._settle(key, outcome)
 
     async def _attempt(self, key: Key) -> Outcome:

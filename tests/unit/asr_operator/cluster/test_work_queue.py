@@ -204,14 +204,17 @@ async def test_work_ends_at_its_deadline():
     assert work.times(B) == [30]
 
 
-async def test_the_age_of_the_oldest_key_counts_waiting_and_working():
+async def test_a_queue_stalls_when_there_is_work_and_none_ends():
     work = Work(takes_s=10.0)
     async with serving(work) as queue:
-        assert queue.oldest_age_s() == 0
+        await asyncio.sleep(5)
+        assert queue.stalled_s() == 0
         queue.mark(A)
         queue.mark(B)
-        await asyncio.sleep(15)
-        assert queue.oldest_age_s() == 15
+        await asyncio.sleep(8)
+        assert queue.stalled_s() == 8
+        await asyncio.sleep(7)
+        assert queue.stalled_s() == 5
         assert queue.depth == 0
         await asyncio.sleep(10)
-        assert queue.oldest_age_s() == 0
+        assert queue.stalled_s() == 0
