@@ -1,6 +1,7 @@
 """Every metric of the server, declared once. The names are a contract with operator and alerts.
 
-Nothing is measured here; main builds these with a registry of their own.
+Nothing is measured here; main builds these with a registry of their own. Series that will be used
+exist from the start, so that the first event is an increase and not the birth of a series.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -52,6 +53,13 @@ class SessionMetrics:
             buckets=_LATENCY_S,
             registry=registry,
         )
+        for metric in (self.received_audio_s, self.received_items, self.audio_s):
+            metric.labels("file")
+        for outcome in ("ok", "empty", "failed", "refused"):
+            self.utterances.labels(outcome)
+        for reason in ("full", "address", "draining", "loading"):
+            self.refused_sessions.labels(reason)
+        self.final_latency_s.labels("offline")
 
 
 class EngineMetrics:
@@ -115,6 +123,11 @@ class EngineMetrics:
         self.out_of_memory = Counter(
             "asr_oom_total", "Times the device ran out of memory.", registry=registry
         )
+        self.queue_wait_s.labels("file")
+        by_stage = (self.batch_size, self.batch_audio_s, self.batch_fill, self.batch_s)
+        for metric in (*by_stage, self.stage_s):
+            for name in ("vad", "asr", "punc"):
+                metric.labels(name)
 
 
 class ServerMetrics:

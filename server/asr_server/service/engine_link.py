@@ -25,6 +25,7 @@ from asr_server.link.messages import (
     ToFront,
 )
 from asr_server.service.dispatch import Dispatch, Item
+from asr_server.speech import audio
 from asr_server.speech.audio import Samples
 
 WRITE_SAMPLES = 1 << 20  # the event loop turns between pieces: an hour is copied in 55
@@ -65,6 +66,7 @@ class EngineLink:
         self._dispatch = Dispatch()
         self._answers: dict[int, asyncio.Future[Answer]] = {}
         self._channel: FrontChannel | None = None
+        self._unanswered_samples = 0
 
     @property
     def connected(self) -> bool:
@@ -92,13 +94,19 @@ class EngineLink:
         item = Item(next(self._ids), item_class, stored.offset, stored.samples, now, deadline)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._answers[item.item_id] = answer
+        self._unanswered_samples += item.samples
         self._dispatch.add(item)
         self._pump()
         try:
             return await answer
         finally:
+            self._unanswered_samples -= item.samples
             del self._answers[item.item_id]
             self._drop(item)
+
+    def unanswered_s(self) -> float:
+        """Return the seconds of audio that the engine has not answered."""
+        return audio.duration_s(self._unanswered_samples)
 
     def configure(self, limits: BatchLimits) -> None:
         """Use these limits from the engine's next batch on, and in every later engine."""

@@ -72,6 +72,7 @@ class Listener:
             select_subprotocol=_select_subprotocol,
             compression=None,
             process_request=self._admit,
+            server_header=None,
             ping_interval=PING_S,
             ping_timeout=None,
             max_size=endpoint.max_message_bytes,

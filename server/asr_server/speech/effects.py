@@ -6,7 +6,7 @@ from typing import Literal
 from asr_server.speech.audio import Samples
 from asr_server.speech.hotwords import Hotword
 
-OutcomeKind = Literal["ok", "failed", "refused"]
+OutcomeKind = Literal["ok", "empty", "failed", "refused"]
 
 
 @dataclass(frozen=True, slots=True)

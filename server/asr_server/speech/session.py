@@ -140,7 +140,7 @@ class Session:
         if refusal is not None:
             return self._reply(_Slot(ended.answer("refused", "", refusal)))
         if samples is None or count == 0:
-            return self._reply(_Slot(ended.answer("ok", "", None)))
+            return self._reply(_Slot(ended.answer("empty", "", None)))
         slot = _Slot(waits=True)
         self._number += 1
         self._pending[self._number] = slot, ended

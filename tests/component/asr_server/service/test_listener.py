@@ -194,6 +194,26 @@ async def test_a_full_server_says_503_until_a_session_ends(stage, eventually):
         assert stage.value("asr_refused_sessions_total", reason="full") == 1
 
 
+async def test_of_many_handshakes_at_once_only_as_many_get_in_as_there_are_places(stage):
+    stage.admission.limit(2)
+    await stage.start()
+
+    async def attempt():
+        try:
+            client = await stage.connect()
+            await client.send(END)
+            await receive(client)
+        except (InvalidStatus, ConnectionClosed):
+            return None
+        return client
+
+    clients = [client for client in await asyncio.gather(*(attempt() for _ in range(20))) if client]
+    assert len(clients) == 2
+    assert stage.value("asr_refused_sessions_total", reason="full") == 18
+    for client in clients:
+        await client.close()
+
+
 async def test_a_plain_http_request_is_told_to_upgrade_and_takes_no_place(stage):
     stage.admission.limit(1)
     await stage.start()
