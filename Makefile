@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup check static fast format test e2e peers images crds demo demo-down
+.PHONY: help setup check static component quick format test e2e peers images crds demo demo-down
 
 cache := $(or $(ASR_OPERATOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/asr-operator)
 uv_version := 0.13.9
@@ -30,7 +30,7 @@ $(helm):
 	@tests/cluster/cluster tool helm >/dev/null
 
 check: setup ## all that needs no cluster: format, lint, types, layers, unit, component, contract and chart tests
-	@$(MAKE) -j2 --output-sync=target static fast
+	@$(MAKE) -j2 -k --output-sync=target component static quick
 
 static: $(venv)
 	@.venv/bin/ruff format -q --check .
@@ -39,8 +39,11 @@ static: $(venv)
 	@.venv/bin/lint-imports --no-logo 2>&1 | tail -n 1
 	@bash -n tests/cluster/cluster tests/cluster/parts/* tests/cluster/with-cluster tests/cluster/images
 
-fast: setup
-	@.venv/bin/pytest -q tests/unit tests/component tests/contract tests/charts
+component: $(venv)
+	@.venv/bin/pytest -q tests/component
+
+quick: $(venv)
+	@.venv/bin/pytest -q tests/unit tests/contract tests/charts
 
 format: $(venv) ## format and mend what can be mended
 	@.venv/bin/ruff format .

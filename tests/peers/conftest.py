@@ -1,4 +1,4 @@
-"""Peers are other people's programs: tested where a checkout of theirs is named, else not collected."""
+"""Other people's programs: tested where a checkout of theirs is named, else not collected."""
 
 import os
 

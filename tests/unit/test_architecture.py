@@ -34,7 +34,8 @@ def test_front_process_imports_neither_torch_nor_funasr():
         "import importlib, pkgutil, sys, asr_server\n"
         f"for name in {FRONT!r}:\n"
         "    module = importlib.import_module(f'asr_server.{name}')\n"
-        "    for found in pkgutil.walk_packages(getattr(module, '__path__', []), f'asr_server.{name}.'):\n"
+        "    folder = getattr(module, '__path__', [])\n"
+        "    for found in pkgutil.walk_packages(folder, f'asr_server.{name}.'):\n"
         "        importlib.import_module(found.name)\n"
         "print(*[name for name in ('torch', 'funasr') if name in sys.modules])\n"
     )
