@@ -21,12 +21,12 @@ class SessionMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.received_audio_s = Counter(
             "asr_received_audio_seconds_total",
-            "Audio seconds of inputs that ended: demand, whatever becomes of it.",
+            "Audio seconds of inputs to be recognised: demand, whatever becomes of it.",
             ["class"],
             registry=registry,
         )
         self.received_items = Counter(
-            "asr_received_items_total", "Inputs that ended.", ["class"], registry=registry
+            "asr_received_items_total", "Inputs to be recognised.", ["class"], registry=registry
         )
         self.refused_sessions = Counter(
             "asr_refused_sessions_total", "Sessions refused.", ["reason"], registry=registry

@@ -22,6 +22,7 @@ from asr_server.speech import audio, effects
 from asr_server.speech.session import Session
 
 SLICE_BYTES = 256 * 1024  # the event loop turns between slices of a long message
+YIELD_MESSAGES = 64  # and between so many short ones, which may all be there already
 UNSENT_CHARS = 4_000_000  # replies that wait for a client that does not read
 CLOSE_S = 5.0
 BUFFER_FULL = "the audio buffer of this server is full: send this input again later"
@@ -54,6 +55,7 @@ class Connection:
         self._utterances: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
         self._gone = False
+        self._received = 0
         self._opened_at = time.monotonic()
         self._heard_at: float | None = None
         self._blocked_since: float | None = None
@@ -65,6 +67,9 @@ class Connection:
         writer = asyncio.create_task(self._write())
         try:
             async for message in self._socket:
+                self._received += 1
+                if self._received % YIELD_MESSAGES == 0:
+                    await asyncio.sleep(0)
                 await self._receive(message)
         except ConnectionClosed:
             pass  # however a client leaves, it has left
