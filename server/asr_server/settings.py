@@ -53,6 +53,7 @@ class _Setting:
     """One flag: the field it fills, its default, and what it accepts."""
 
     flag: str
+    metavar: str
     default: str
     parse: Callable[[str], Any]
     help: str
@@ -129,9 +130,11 @@ def _build_parser() -> argparse.ArgumentParser:
     )
     for setting in SETTINGS:
         default = f" (default: {setting.default})" if setting.default else ""
-        metavar = setting.flag.rpartition("-")[2].upper()
         parser.add_argument(
-            f"--{setting.flag}", dest=setting.name, metavar=metavar, help=setting.help + default
+            f"--{setting.flag}",
+            dest=setting.name,
+            metavar=setting.metavar,
+            help=setting.help + default,
         )
     return parser
 
@@ -188,57 +191,59 @@ def _path_or_none(text: str) -> Path | None:
     return Path(text) if text else None
 
 
+_DTYPES = _one_of("float32", "float16", "bfloat16")
+_LEVELS = _one_of("debug", "info", "warning", "error")
+_PORT = _whole(0, 65535)
+
 SETTINGS = (
-    _Setting("model", "demo", _text, "demo, or a folder with asr, vad and (optionally) punc"),
-    _Setting("device", "cpu", _one_of("cpu", "cuda"), "where the models run: cpu or cuda"),
+    _Setting("model", "DIR", "demo", _text, "demo, or a folder with asr, vad and perhaps punc"),
+    _Setting("device", "NAME", "cpu", _one_of("cpu", "cuda"), "cpu or cuda"),
+    _Setting("dtype", "NAME", "float32", _DTYPES, "float32, float16 or bfloat16"),
+    _Setting("threads", "N", "0", _whole(0, 1024), "CPU threads of the models; 0: the CPU quota"),
+    _Setting("host", "ADDRESS", "0.0.0.0", _text, "address to listen on"),
+    _Setting("port", "PORT", "10095", _PORT, "WebSocket port; 0: any that is free"),
+    _Setting("probe-port", "PORT", "8081", _PORT, "port of /livez, /readyz and /metrics"),
+    _Setting("live-config", "FILE", "", _path_or_none, "watched JSON that wins over the flags"),
+    _Setting("batch-size", "N", "16", _whole(1, 4096), "utterances in one batch at most"),
+    _Setting("batch-audio-s", "S", "120", _number(0.1, 36000), "padded audio seconds in one batch"),
     _Setting(
-        "dtype",
-        "float32",
-        _one_of("float32", "float16", "bfloat16"),
-        "number format of weights and activations: float32, float16 or bfloat16",
-    ),
-    _Setting("threads", "0", _whole(0, 1024), "CPU threads of the models; 0: the CPU quota"),
-    _Setting("host", "0.0.0.0", _text, "address to listen on"),
-    _Setting("port", "10095", _whole(0, 65535), "WebSocket port; 0: any that is free"),
-    _Setting("probe-port", "8081", _whole(0, 65535), "port of /livez, /readyz and /metrics"),
-    _Setting(
-        "live-config", "", _path_or_none, "JSON file, watched, whose values win over the flags"
-    ),
-    _Setting("batch-size", "16", _whole(1, 4096), "utterances in one batch at most"),
-    _Setting(
-        "batch-audio-s", "120", _number(0.1, 36000), "padded audio seconds in one batch at most"
+        "max-wait-ms", "MS", "20", _number(0, 10000), "how long an idle engine waits for more"
     ),
     _Setting(
-        "max-wait-ms", "20", _number(0, 10000), "how long an idle engine waits for a batch to fill"
+        "max-sessions", "N", "200", _whole(1, 100000), "sessions at a time; others get HTTP 503"
     ),
-    _Setting("max-sessions", "200", _whole(1, 100000), "sessions at a time; more get HTTP 503"),
     _Setting(
         "max-sessions-per-address",
+        "N",
         "0",
         _whole(0, 100000),
         "sessions of one address; 0: no limit, as behind a proxy all have the same",
     ),
     _Setting(
         "max-message-bytes",
+        "BYTES",
         str(64 * 1024 * 1024),
         _whole(4096, 1 << 30),
         "longest WebSocket message; some stock clients send a file as one",
     ),
     _Setting(
         "max-utterance",
+        "S",
         "14400",
         _number(1, 86400),
-        "longest input in seconds: a long meeting by default",
+        "longest input in seconds: by default a long meeting",
         "max_utterance_s",
     ),
     _Setting(
         "audio-buffer-mb",
+        "MB",
         "512",
         _whole(1, 1 << 20),
-        "memory for audio that waits, in MB; taken as needed, 1 MB is 31 s",
+        "memory for audio that waits; taken as needed, 1 MB is 31 s",
     ),
     _Setting(
         "idle-timeout",
+        "S",
         "300",
         _number(1, 86400),
         "seconds without a message after which a session is closed",
@@ -246,18 +251,14 @@ SETTINGS = (
     ),
     _Setting(
         "drain-timeout",
+        "S",
         "600",
         _number(0, 86400),
         "seconds that open sessions may take to finish after SIGTERM",
         "drain_timeout_s",
     ),
     _Setting(
-        "termination-log", str(TERMINATION_LOG), Path, "file for why the server did not start"
+        "termination-log", "FILE", str(TERMINATION_LOG), Path, "where to write a failed start"
     ),
-    _Setting(
-        "log-level",
-        "info",
-        _one_of("debug", "info", "warning", "error"),
-        "least severe messages to log: debug, info, warning or error",
-    ),
+    _Setting("log-level", "NAME", "info", _LEVELS, "debug, info, warning or error"),
 )
