@@ -46,7 +46,7 @@ def find_model_failure(pod: ObservedPod) -> Problem | None:
 
 def find_claim_failure(scheduler_message: str) -> Problem | None:
     """Return what is wrong with the model's claim by the scheduler's message, or None."""
-    detail = shorten(scheduler_message)
+    detail = _first_sentence(scheduler_message)
     if "persistentvolumeclaim" in scheduler_message and "not found" in scheduler_message:
         return Problem(
             Reason.CLAIM_MISSING,
@@ -65,8 +65,7 @@ def find_capacity_failure(pod: ObservedPod, spec: AsrServiceSpec | None) -> Prob
     """Return why no node takes a server pod, or None."""
     if pod.unschedulable is None or find_claim_failure(pod.unschedulable):
         return None
-    # Further sentences tell what preemption could not do either.
-    detail = shorten(pod.unschedulable.partition(". ")[0])
+    detail = _first_sentence(pod.unschedulable)
     resource = spec.runtime.gpu_resource_name if spec else ""
     if resource and f"Insufficient {resource}" in pod.unschedulable:
         return Problem(
@@ -124,6 +123,11 @@ def _explain_termination(ended: Termination) -> Problem | None:
     return Problem(
         Reason.SERVER_CRASHED, f"The server ended with exit code {ended.exit_code}: {detail}."
     )
+
+
+def _first_sentence(scheduler_message: str) -> str:
+    """Return what no node has; the rest tells what preemption could not do about it either."""
+    return shorten(scheduler_message.partition(". ")[0])
 
 
 def _tail(text: str, marker: str) -> str:

@@ -52,9 +52,9 @@ NO_GPU = (
             'persistentvolumeclaim "models" not found. Create the claim',
         ),
         (
-            {"unschedulable": "pod has unbound immediate PersistentVolumeClaims"},
+            {"unschedulable": "pod has unbound immediate PersistentVolumeClaims. not found"},
             Reason.CLAIM_NOT_BOUND,
-            "storage class",
+            "PersistentVolumeClaims. Check the storage class",
         ),
     ],
 )
