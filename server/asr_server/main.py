@@ -13,11 +13,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from asr_server import settings
+from asr_server import logs, settings
 from asr_server.link.arena import Arena
 from asr_server.link.messages import BatchLimits
 from asr_server.metrics import Metrics
-from asr_server.service import bounds, engine_process, logs, measure
+from asr_server.service import bounds, engine_process, measure
 from asr_server.service.admission import LOADING, Admission
 from asr_server.service.connection import Surroundings
 from asr_server.service.drain import drain

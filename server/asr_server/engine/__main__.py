@@ -6,7 +6,6 @@ the front decides how long the engine is needed.
 
 import argparse
 import gc
-import logging
 import signal
 import socket
 import sys
@@ -14,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from asr_server import logs
 from asr_server.engine import inbox as inboxes
 from asr_server.engine import loop, startup
 from asr_server.link import arena, channel, messages
@@ -84,7 +84,7 @@ def main() -> int:
     options = parse_options()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logs.install("info")
     try:
         return run(options, channel.EngineChannel(socket.socket(fileno=options.fd)))
     except ConnectionError:  # the front has gone while an answer was written

@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 
-from asr_server.service.logs import JsonFormatter
+from asr_server.logs import JsonFormatter
 
 
 def render(**changes):
