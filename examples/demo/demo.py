@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 ROOT = Path(__file__).parents[2]
 SYSTEM, NAMESPACE, SERVICE = "asr-system", "asr-demo", "demo"
+SELECTOR = f"app.kubernetes.io/instance={SERVICE}"
 READY_WITHIN_S = 240
 SPEAKERS = 12
 HIGHEST_ERROR_RATE = 0.05
@@ -67,11 +68,20 @@ def install_operator() -> None:
 
 def ask_for_a_service() -> None:
     """Apply the example in a namespace of its own and wait until it serves."""
-    run("kubectl", "delete", "namespace", NAMESPACE, "--ignore-not-found")
-    run("kubectl", "create", "namespace", NAMESPACE)
+    there = run("kubectl", "get", "namespace", NAMESPACE, "--ignore-not-found", show=False)
+    if there:
+        remove_service()
+    else:
+        run("kubectl", "create", "namespace", NAMESPACE)
     kubectl("apply", "-f", str(ROOT / "examples/asrservice-demo.yaml"))
     wait_ready()
     say("\n" + kubectl("get", "asr,pods", "-o", "wide"))
+
+
+def remove_service() -> None:
+    """Remove an earlier demo's service, whose servers may be older, and wait until they ended."""
+    kubectl("delete", "asr", SERVICE, "--ignore-not-found")
+    kubectl("wait", "--for=delete", "pod", "-l", SELECTOR, "--timeout=60s")
 
 
 def wait_ready() -> None:
@@ -135,7 +145,7 @@ def speak_to_it() -> list[speaking.Heard]:
 
 def show_batches() -> None:
     """Read from each pod how many utterances were recognised together."""
-    pods = observe("pods", "-l", f"app.kubernetes.io/instance={SERVICE}")["items"]
+    pods = observe("pods", "-l", SELECTOR)["items"]
     for name in (pod["metadata"]["name"] for pod in pods):
         path = f"/api/v1/namespaces/{NAMESPACE}/pods/{name}:8081/proxy/metrics"
         families = text_string_to_metric_families(run("kubectl", "get", "--raw", path, show=False))
