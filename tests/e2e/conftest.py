@@ -106,7 +106,8 @@ def new_namespace(
 
     yield make
     for each in made:
-        each.delete_all()
+        waiting.wait_for(f"end of the pods in {each.name}", each.empty, deadline_s=60)
+        each.remove()
     waiting.wait_for(
         "end of the namespaces",
         lambda: [each.name for each in made if each.exists()],

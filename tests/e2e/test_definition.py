@@ -7,7 +7,9 @@ import yaml
 
 from harness import asr, cluster
 
-SOURCE = Path(__file__).parents[2] / "crds" / "asrservices.yaml"
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted(path.name for path in ROOT.glob("examples/*.yaml"))
+SOURCE = ROOT / "crds" / "asrservices.yaml"
 SCHEMA = yaml.safe_load(SOURCE.read_text())["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 KEYWORDS = {
     "required": "Required value",
@@ -216,6 +218,19 @@ def test_every_field_explains_itself(kubernetes, operator):
     assert "Utterances in one batch at most" in kubernetes.kubectl(
         "explain", "asr.spec.batching.size"
     )
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_example_is_accepted(create, name):
+    example = yaml.safe_load((ROOT / "examples" / name).read_text())
+
+    create(example["spec"], example["metadata"]["name"])
+
+
+def test_manifest_in_the_notes_of_the_chart_is_accepted(create, operator):
+    example = yaml.safe_load(operator.notes().split("<<EOF")[1].split("EOF")[0])
+
+    create(example["spec"], example["metadata"]["name"])
 
 
 def test_listing_shows_what_matters(namespace):

@@ -94,7 +94,7 @@ class Cluster:
         views = (
             ["get", "asr,deployments,pods", "-A", "-o", "wide"],
             ["events", "-A", "--types=Warning"],
-            ["logs", "-A", "-l", "app.kubernetes.io/name=asr-operator", "--tail=30"],
+            ["logs", "-n", "asr-system", "-l", "app.kubernetes.io/name=asr-operator", "--tail=30"],
         )
         done = (
             subprocess.run(["kubectl", *view], capture_output=True, text=True) for view in views
@@ -137,8 +137,13 @@ class Namespace:
         found = self.cluster.request("GET", PATHS["Namespace"])["items"]
         return self.name in {each["metadata"]["name"] for each in found}
 
-    def delete_all(self) -> None:
-        """Delete the namespace with everything in it."""
+    def empty(self) -> bool:
+        """Delete every AsrService; return whether their pods are gone."""
+        self.cluster.request("DELETE", self.path("AsrService"))
+        return not self.find("Pod")
+
+    def remove(self) -> None:
+        """Delete the namespace; while there are pods, that would take half their grace period."""
         self.cluster.request("DELETE", f"{PATHS['Namespace']}/{self.name}")
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:

@@ -62,6 +62,10 @@ class Operator:
         else:
             helm("uninstall", self.name, "--namespace", self.namespace_name, "--wait")
 
+    def notes(self) -> str:
+        """Return what Helm tells who installs the chart."""
+        return helm("get", "notes", self.name, "--namespace", self.namespace_name)
+
     def start(self) -> None:
         self._scale(1)
         self.wait_running()
