@@ -76,6 +76,20 @@ class Reason(StrEnum):
     QUOTA_EXCEEDED = "QuotaExceeded"
     POD_REFUSED = "PodRefused"
 
+    # MetricsAvailable
+    ANSWER_MALFORMED = "AnswerMalformed"
+    ANSWER_PARTIAL = "AnswerPartial"
+    CLOCK_SKEW = "ClockSkew"
+    NOT_SAMPLED_YET = "NotSampledYet"
+    PROMETHEUS_FAILED = "PrometheusFailed"
+    PROMETHEUS_NOT_CONFIGURED = "PrometheusNotConfigured"
+    PROMETHEUS_REFUSED = "PrometheusRefused"
+    PROMETHEUS_TIMED_OUT = "PrometheusTimedOut"
+    PROMETHEUS_UNREACHABLE = "PrometheusUnreachable"
+    QUERY_FAILED = "QueryFailed"
+    SERIES_MISSING = "SeriesMissing"
+    SERIES_STALE = "SeriesStale"
+
 
 def render_selector(service: str) -> dict[str, str]:
     """Return the labels that select the server pods of a service; a Deployment's never change."""

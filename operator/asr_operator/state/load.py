@@ -6,15 +6,36 @@ zero. Rates are per second over `window_s`.
 
 from dataclasses import dataclass
 
+from asr_operator.api.names import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class LoadQuestion:
+    """What one service wants to know, and how often; times in seconds.
+
+    `quantile` is that of the latencies, in (0, 1). Samples older than `stale_s` are unknown.
+    """
+
+    interval_s: float = 15.0
+    window_s: float = 60.0
+    peak_s: float = 120.0
+    stale_s: float = 90.0
+    quantile: float = 0.95
+
 
 @dataclass(frozen=True, slots=True)
 class PodLoad:
-    """What one server pod last reported; `age_s` is how old the youngest sample of it is."""
+    """What one server pod last reported; `age_s` is how old the youngest sample of it is.
+
+    All but the name and the age is None when that is older than the question allows. Values are
+    finite and not negative, but not checked for sense: a duty of 2 is told as it is.
+    """
 
     pod: str
     age_s: float
     sessions: float | None = None
     session_limit: float | None = None
+    demand_audio_ratio: float | None = None
     duty_ratio: float | None = None
     gpu_ratio: float | None = None
     config_generation: int | None = None
@@ -41,9 +62,14 @@ class StageLoad:
 class LoadSample:
     """The load of one service.
 
-    Demand is what arrived, refused sessions included: `demand_audio_ratio` in audio seconds per
-    second over the window, `demand_peak_ratio` the highest of it in the last minutes.
-    `final_latency_s` and `queue_wait_s` are quantiles over `finals` answers of the window.
+    Demand is what arrived, in audio seconds per second over the window: what was received, and
+    for each session that found the service full the audio of a mean input. `demand_peak_ratio`
+    is the highest of it in the last `peak_s`; what was refused counts there for the window only.
+    `final_latency_s` and `queue_wait_s` are quantiles over the window, None without any answer;
+    where a quantile lies beyond the last bucket it is the bound of that bucket. `finals` is how
+    many answers `final_latency_s` rests on. Where a pod is silent or reports nonsense these are
+    sums over the others; the pod itself is missing or has None where it should have a value.
+    `at` is the operator's clock; ages are taken from Prometheus' clock alone.
     """
 
     at: float
@@ -63,5 +89,16 @@ class NoLoad:
     """Why there is no sample at all; `message` says what to do."""
 
     at: float
-    reason: str
+    reason: Reason
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPoint:
+    """The mean batch of a stage over a minute of the past, all pods of a service together."""
+
+    at: float
+    stage: str
+    batches_per_s: float
+    padded_audio_s: float
+    busy_s: float
