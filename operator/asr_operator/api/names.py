@@ -76,7 +76,33 @@ class Reason(StrEnum):
     QUOTA_EXCEEDED = "QuotaExceeded"
     POD_REFUSED = "PodRefused"
 
+    # ScalingActive, and the records of scalingHistory
+    BATCH_ROLLED_BACK = "BatchRolledBack"
+    BATCH_TOO_LARGE = "BatchTooLarge"
+    BATCH_TOO_SMALL = "BatchTooSmall"
+    CAPACITY_NEEDED = "CapacityNeeded"
+    GPU_ABOVE_OBJECTIVE = "GpuAboveObjective"
+    LATENCY_ABOVE_OBJECTIVE = "LatencyAboveObjective"
+    LOAD_FELL = "LoadFell"
+    METRICS_FALLBACK = "MetricsFallback"
+    METRICS_UNKNOWN = "MetricsUnknown"
+    OUT_OF_BOUNDS = "OutOfBounds"
+    SCALING_EXTERNAL = "ScalingExternal"
+    SCALING_OFF = "ScalingOff"
+    SESSIONS_NEEDED = "SessionsNeeded"
+    SETTLING = "Settling"
+    STABILIZING = "Stabilizing"
+    STEADY = "Steady"
+
+    # ScalingLimited
+    CAPACITY_BLOCKED = "CapacityBlocked"
+    MAX_REPLICAS_REACHED = "MaxReplicasReached"
+
+    # SloMet
+    UNATTAINABLE = "Unattainable"
+
     # MetricsAvailable
+    SERIES_IMPLAUSIBLE = "SeriesImplausible"
     ANSWER_MALFORMED = "AnswerMalformed"
     ANSWER_PARTIAL = "AnswerPartial"
     CLOCK_SKEW = "ClockSkew"

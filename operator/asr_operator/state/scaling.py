@@ -1,12 +1,14 @@
-"""What the autoscaler is told, what it remembers between two ticks, and what it decides. Values only.
+"""What the autoscaler is told of the fleet, what it decides, and the record of it. Values only.
 
-Everything that is remembered can be read back from the cluster and Prometheus after a restart.
+What it remembers between two ticks is `asr_operator.autoscaler.memory.Memory`: all of it can be
+read back from the cluster and Prometheus after a restart.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
 from asr_operator.api.names import Reason
+from asr_operator.state.plan import Problem
 
 Knob = Literal["replicas", "batchSize"]
 Knowledge = Literal["loaded", "idle", "unknown"]
@@ -16,25 +18,27 @@ Knowledge = Literal["loaded", "idle", "unknown"]
 class Fleet:
     """The server pods as the cluster sees them; terminating ones are not counted.
 
-    `unready` are pods that may still become ready (within their progress deadline);
-    `blocked` is why more pods cannot be had (quota, no node), if so. `cold_start_s` is the
-    measured time from the creation of a pod to its readiness.
+    `desired` is the Deployment's number of replicas, 0 before there is one; `unready` are pods
+    that may still become ready (within their progress deadline); `blocked` is why more pods cannot
+    be had (quota, no node), if so. `cold_start_s` is the measured time from the creation of a pod
+    to its readiness. `batch_size` is what the ConfigMap says, the spec's before there is one.
     """
 
     desired: int
     ready: tuple[str, ...]
     unready: int = 0
-    terminating: int = 0
     blocked: str | None = None
     cold_start_s: float | None = None
     batch_size: int = 1
-    batch_generation: int = 0
     max_sessions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change that was decided, the record of status.scalingHistory; times are Unix seconds."""
+    """One change that was decided, the record of status.scalingHistory; `at` in Unix seconds.
+
+    `inputs` are the numbers it rests on; `autoscaler.explain` says how they are written and read.
+    """
 
     at: float
     knob: Knob
@@ -49,8 +53,10 @@ class ScalingDecision:
     """What the autoscaler wants now.
 
     `replicas` and `batch_size` equal what is in force when nothing is to change; at most one of
-    them differs. `changes` has the record of it, or nothing. `limited` says that bounds kept a
-    knob from where it should be.
+    them differs by a decision of the autoscaler, and then `changes` has the record of it. In mode
+    Recommend nothing changes, and the recommended values say what would. `metrics` is what is
+    missing of the load, `limited` what keeps replicas from where they should be.
+    `slo_met` is None while latency is undefined; `unattainable` says that no decision can help.
     """
 
     knowledge: Knowledge
@@ -60,7 +66,9 @@ class ScalingDecision:
     message: str
     changes: tuple[Change, ...] = ()
     recommended_replicas: int | None = None
-    limited: str | None = None
+    recommended_batch_size: int | None = None
+    metrics: Problem | None = None
+    limited: Problem | None = None
     slo_met: bool | None = None
     unattainable: bool = False
     load: tuple[tuple[str, str], ...] = ()
