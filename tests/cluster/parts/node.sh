@@ -31,6 +31,11 @@ link_to_host() { # this machine reaches API server, services and pods; the way b
   ip route add "$service_range" via "$link_ip"
 }
 
+remove_network() { # the link by name: the namespace lives on while a command of 'cluster run' is in it
+  if [ -e /sys/class/net/asr-cluster0 ]; then ip link del asr-cluster0; fi
+  if [ -e "/run/netns/$name" ]; then ip netns del "$name"; fi
+}
+
 start_containerd() {
   cat >"$run/containerd.toml" <<T
 version = 2
