@@ -8,6 +8,12 @@ import pytest
 import yaml
 
 from asr_operator.api import names, spec, status
+from asr_operator.api.scaling_status import (
+    LONGEST_HISTORY,
+    LoadSummary,
+    Recommendation,
+    ScalingRecord,
+)
 from asr_operator.decisions import plan
 from asr_operator.state.observed import Observed
 from asr_operator.state.policy import ServerPolicy
@@ -20,8 +26,8 @@ CLAIM = {"model": {"pvc": {"claimName": "models"}}}
 POLICY = ServerPolicy(image="asr-server:1", image_patterns=("*",))
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
-# A value unlike the default for every field, and the spec that it makes a difference in.
-CHANGES = {
+# A value unlike the default for every field, and the spec in which it changes a child,
+CHILD_CHANGES = {
     "spec.model.pvc.claimName": (CLAIM, "others"),
     "spec.model.pvc.path": (CLAIM, "zh/large"),
     "spec.runtime.device": (DEMO, "cpu"),
@@ -44,6 +50,34 @@ CHANGES = {
     "spec.lifecycle.maxUnavailable": (DEMO, 7),
     "spec.lifecycle.progressDeadlineSeconds": (DEMO, 77),
     "spec.placement.nodeSelector": (DEMO, {"pool": "gpu"}),
+}
+# or what the autoscaler is told.
+SCALING_CHANGES = {
+    "spec.objectives.finalLatency.quantile": "p50",
+    "spec.objectives.finalLatency.milliseconds": 700,
+    "spec.objectives.gpuUtilization": "0.55",
+    "spec.batching.mode": "Auto",
+    "spec.batching.minSize": 7,
+    "spec.batching.maxSize": 77,
+    "spec.autoscaling.mode": "Auto",
+    "spec.autoscaling.minReplicas": 7,
+    "spec.autoscaling.maxReplicas": 7,
+    "spec.autoscaling.behavior.intervalSeconds": 7,
+    "spec.autoscaling.behavior.staleSeconds": 7,
+    "spec.autoscaling.behavior.demand.windowSeconds": 7,
+    "spec.autoscaling.behavior.demand.peakSeconds": 7,
+    "spec.autoscaling.behavior.scaleUp.stabilizationWindowSeconds": 7,
+    "spec.autoscaling.behavior.scaleUp.maxPercent": 7,
+    "spec.autoscaling.behavior.scaleUp.maxPods": 7,
+    "spec.autoscaling.behavior.scaleUp.periodSeconds": 7,
+    "spec.autoscaling.behavior.scaleDown.stabilizationWindowSeconds": 7,
+    "spec.autoscaling.behavior.scaleDown.maxPercent": 7,
+    "spec.autoscaling.behavior.scaleDown.periodSeconds": 7,
+    "spec.autoscaling.behavior.batch.intervalSeconds": 7,
+    "spec.autoscaling.behavior.batch.minSamples": 7,
+    "spec.autoscaling.behavior.batch.settleSeconds": 7,
+    "spec.autoscaling.behavior.fallback.afterSeconds": 7,
+    "spec.autoscaling.behavior.fallback.replicas": 7,
 }
 
 
@@ -98,13 +132,22 @@ def test_defaults_in_the_code_are_those_of_the_definition(source):
     assert spec.parse_spec(body(source)) == spec.parse_spec(body(defaulted(SCHEMA["spec"], source)))
 
 
-def test_list_of_changes_below_is_complete():
-    assert set(leaves(SCHEMA["spec"], "spec")) == CHANGES.keys()
+def test_lists_of_changes_above_are_complete():
+    found = set(leaves(SCHEMA["spec"], "spec"))
+
+    assert found == CHILD_CHANGES.keys() | SCALING_CHANGES.keys()
 
 
-@pytest.mark.parametrize("path", CHANGES)
-def test_every_field_makes_a_difference_to_a_child(path):
-    base, value = CHANGES[path]
+@pytest.mark.parametrize("path", SCALING_CHANGES)
+def test_every_field_for_the_autoscaler_reaches_it(path):
+    changed = defaulted(SCHEMA["spec"], with_value(DEMO, path, SCALING_CHANGES[path]))
+
+    assert spec.parse_spec(body(changed)).scaling != spec.parse_spec(body(DEMO)).scaling
+
+
+@pytest.mark.parametrize("path", CHILD_CHANGES)
+def test_every_other_field_makes_a_difference_to_a_child(path):
+    base, value = CHILD_CHANGES[path]
 
     assert children(with_value(base, path, value)) != children(base)
 
@@ -114,8 +157,21 @@ def test_status_that_is_written_fits_the_definition():
         names.ConditionType.READY, "True", names.Reason.SERVING, "Fine.", 3, status.render_time(NOW)
     )
     failure = status.LastFailure(names.Reason.MODEL_FAILED, "Broken.", status.render_time(NOW))
+    record = ScalingRecord(status.render_time(NOW), "replicas", 1, 2, "SpecChanged", (("a", "1"),))
     full = status.AsrServiceStatus(
-        3, (condition,), 2, 1, "a=b", "ws://speech.team.svc:10095", 16, failure
+        observed_generation=3,
+        conditions=(condition,),
+        replicas=2,
+        ready_replicas=1,
+        selector="a=b",
+        url="ws://speech.team.svc:10095",
+        desired_batch_size=16,
+        applied_batch_size=16,
+        sessions=3,
+        load=LoadSummary(status.render_time(NOW), 412, 30, "3.20", "0.00", "0.42", "0.55"),
+        recommendation=Recommendation(3, 20),
+        scaling_history=(record,) * LONGEST_HISTORY,
+        last_failure=failure,
     )
 
     rendered = status.render_status(full)

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from asr_operator.api import names
+from asr_operator.api import autoscaling, names
+from asr_operator.api.autoscaling import Autoscaling, BatchPolicy, Objectives, ScalingSpec
 from asr_operator.api.fields import FieldError, Section
 
 
@@ -47,15 +48,6 @@ class Runtime:
 
 
 @dataclass(frozen=True, slots=True)
-class Batching:
-    """Bounds of one batch."""
-
-    size: int = 16
-    audio_s: int = 120
-    max_wait_ms: int = 20
-
-
-@dataclass(frozen=True, slots=True)
 class Exposure:
     """The Service that clients connect to."""
 
@@ -79,11 +71,18 @@ class AsrServiceSpec:
 
     model: DemoModel | ClaimModel
     runtime: Runtime = Runtime()
-    batching: Batching = Batching()
+    objectives: Objectives = Objectives()
+    batching: BatchPolicy = BatchPolicy()
+    autoscaling: Autoscaling = Autoscaling()
     replicas: int = 1
     exposure: Exposure = Exposure()
     lifecycle: Lifecycle = Lifecycle()
     node_selector: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def scaling(self) -> ScalingSpec:
+        """What the autoscaler reads of it."""
+        return ScalingSpec(self.objectives, self.batching, self.autoscaling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +137,9 @@ def parse_spec(body: Mapping[str, Any]) -> AsrServiceSpec:
     return AsrServiceSpec(
         model=_parse_model(spec.section("model")),
         runtime=_parse_runtime(spec.section("runtime")),
-        batching=_parse_batching(spec.section("batching")),
+        objectives=autoscaling.parse_objectives(spec.section("objectives")),
+        batching=autoscaling.parse_batch_policy(spec.section("batching")),
+        autoscaling=autoscaling.parse_autoscaling(spec.section("autoscaling")),
         replicas=spec.integer("replicas", 1),
         exposure=Exposure(
             type=exposure.choice(
@@ -179,15 +180,6 @@ def _parse_runtime(runtime: Section) -> Runtime:
 
 def _parse_amounts(amounts: Section) -> ComputeAmounts:
     return ComputeAmounts(cpu=amounts.quantity("cpu"), memory=amounts.quantity("memory"))
-
-
-def _parse_batching(batching: Section) -> Batching:
-    default = Batching()
-    return Batching(
-        size=batching.integer("size", default.size),
-        audio_s=batching.integer("audioSeconds", default.audio_s),
-        max_wait_ms=batching.integer("maxWaitMilliseconds", default.max_wait_ms),
-    )
 
 
 def _parse_lifecycle(lifecycle: Section) -> Lifecycle:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from asr_operator.api import scaling_status
 from asr_operator.api.names import ConditionType
+from asr_operator.api.scaling_status import LoadSummary, Recommendation, ScalingRecord
 
 Truth = Literal["True", "False", "Unknown"]
 
@@ -38,7 +40,7 @@ class LastFailure:
 
 @dataclass(frozen=True, slots=True)
 class AsrServiceStatus:
-    """What the operator observed of a service."""
+    """What the operator observed of a service; `scaling_history` is oldest first."""
 
     observed_generation: int = 0
     conditions: tuple[Condition, ...] = ()
@@ -47,6 +49,11 @@ class AsrServiceStatus:
     selector: str = ""
     url: str = ""
     desired_batch_size: int | None = None
+    applied_batch_size: int | None = None
+    sessions: int | None = None
+    load: LoadSummary | None = None
+    recommendation: Recommendation | None = None
+    scaling_history: tuple[ScalingRecord, ...] = ()
     last_failure: LastFailure | None = None
 
     def find(self, type_: ConditionType) -> Condition | None:
@@ -63,6 +70,7 @@ def parse_status(body: Mapping[str, Any]) -> AsrServiceStatus:
     """Read the status of an AsrService as the API server returns it; what is absent is empty."""
     status: Mapping[str, Any] = body.get("status") or {}
     failure = status.get("lastFailure")
+    batch_size = status.get("batchSize") or {}
     return AsrServiceStatus(
         observed_generation=status.get("observedGeneration", 0),
         conditions=tuple(
@@ -81,7 +89,14 @@ def parse_status(body: Mapping[str, Any]) -> AsrServiceStatus:
         ready_replicas=status.get("readyReplicas", 0),
         selector=status.get("selector", ""),
         url=status.get("url", ""),
-        desired_batch_size=(status.get("batchSize") or {}).get("desired"),
+        desired_batch_size=batch_size.get("desired"),
+        applied_batch_size=batch_size.get("applied"),
+        sessions=status.get("sessions"),
+        load=scaling_status.parse_load(status.get("load")),
+        recommendation=scaling_status.parse_recommendation(status.get("recommendation")),
+        scaling_history=tuple(
+            scaling_status.parse_record(record) for record in status.get("scalingHistory") or ()
+        ),
         last_failure=LastFailure(failure["reason"], failure["message"], failure["time"])
         if failure
         else None,
@@ -107,14 +122,30 @@ def render_status(status: AsrServiceStatus) -> dict[str, Any]:
         "readyReplicas": status.ready_replicas,
         "selector": status.selector,
     }
+    rendered.update(_render_scaling(status))
     if status.url:
         rendered["url"] = status.url
-    if status.desired_batch_size is not None:
-        rendered["batchSize"] = {"desired": status.desired_batch_size}
     if status.last_failure is not None:
         rendered["lastFailure"] = {
             "reason": str(status.last_failure.reason),
             "message": status.last_failure.message,
             "time": status.last_failure.time,
         }
+    return rendered
+
+
+def _render_scaling(status: AsrServiceStatus) -> dict[str, Any]:
+    sizes = {"desired": status.desired_batch_size, "applied": status.applied_batch_size}
+    batch_size = {name: size for name, size in sizes.items() if size is not None}
+    rendered: dict[str, Any] = {"batchSize": batch_size} if batch_size else {}
+    if status.sessions is not None:
+        rendered["sessions"] = status.sessions
+    if status.load is not None:
+        rendered["load"] = scaling_status.render_load(status.load)
+    if status.recommendation is not None:
+        rendered["recommendation"] = scaling_status.render_recommendation(status.recommendation)
+    if status.scaling_history:
+        rendered["scalingHistory"] = [
+            scaling_status.render_record(record) for record in status.scaling_history
+        ]
     return rendered

@@ -4,10 +4,17 @@ import pytest
 import yaml
 
 from asr_operator.api import spec
+from asr_operator.api.autoscaling import (
+    Autoscaling,
+    BatchPolicy,
+    Behavior,
+    DemandWindows,
+    Fallback,
+    Objectives,
+)
 from asr_operator.api.fields import FieldError
 from asr_operator.api.spec import (
     AsrServiceSpec,
-    Batching,
     ClaimModel,
     ComputeAmounts,
     DemoModel,
@@ -29,7 +36,21 @@ FULL = {
         "resources": {"requests": {"cpu": 2, "memory": "4Gi"}, "limits": {"cpu": "2500m"}},
         "maxSessions": 7,
     },
-    "batching": {"size": 3, "audioSeconds": 4, "maxWaitMilliseconds": 5},
+    "objectives": {"finalLatency": {"quantile": "p99"}, "gpuUtilization": "0.5"},
+    "batching": {
+        "mode": "Auto",
+        "size": 3,
+        "minSize": 2,
+        "maxSize": 9,
+        "audioSeconds": 4,
+        "maxWaitMilliseconds": 5,
+    },
+    "autoscaling": {
+        "mode": "External",
+        "minReplicas": 2,
+        "maxReplicas": 3,
+        "behavior": {"demand": {"windowSeconds": 7}, "fallback": {"replicas": 3}},
+    },
     "replicas": 6,
     "service": {"type": "NodePort", "port": 80},
     "lifecycle": {
@@ -54,7 +75,14 @@ def test_every_field_is_read():
             limits=ComputeAmounts(cpu="2500m"),
             max_sessions=7,
         ),
-        batching=Batching(size=3, audio_s=4, max_wait_ms=5),
+        objectives=Objectives(quantile="p99", gpu_utilization_ratio=0.5),
+        batching=BatchPolicy("Auto", 3, min_size=2, max_size=9, audio_s=4, max_wait_ms=5),
+        autoscaling=Autoscaling(
+            "External",
+            min_replicas=2,
+            max_replicas=3,
+            behavior=Behavior(demand=DemandWindows(window_s=7), fallback=Fallback(replicas=3)),
+        ),
         replicas=6,
         exposure=Exposure(type="NodePort", port=80),
         lifecycle=Lifecycle(
@@ -88,6 +116,10 @@ def test_absent_fields_have_the_defaults_of_the_definition():
         ({"runtime": {"resources": {"limits": {"cpu": 1.5}}}}, "spec.runtime.resources.limits.cpu"),
         ({"batching": {"size": -1}}, "spec.batching.size must be an integer of at least 0"),
         ({"batching": {"size": "8"}}, "spec.batching.size must be an integer"),
+        ({"batching": {"mode": "Auto", "maxSize": 8}}, "spec.batching: in mode Auto"),
+        ({"objectives": {"gpuUtilization": "1.5"}}, "spec.objectives.gpuUtilization must be a"),
+        ({"autoscaling": {"mode": "On"}}, "spec.autoscaling.mode must be one of Off, Auto"),
+        ({"autoscaling": {"minReplicas": 11}}, "spec.autoscaling: 1 <= minReplicas <="),
         ({"service": {"type": "ExternalName"}}, "spec.service.type must be one of ClusterIP"),
         ({"placement": {"nodeSelector": {"a": 1}}}, "spec.placement.nodeSelector.a must be"),
     ],

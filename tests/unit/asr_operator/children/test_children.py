@@ -3,8 +3,8 @@ from dataclasses import replace
 
 import pytest
 
+from asr_operator.api.autoscaling import BatchPolicy
 from asr_operator.api.spec import (
-    Batching,
     ClaimModel,
     ComputeAmounts,
     Exposure,
@@ -74,7 +74,9 @@ def test_everything_selects_the_server_pods(owner, built, demo_spec):
 
 def test_running_servers_take_over_new_bounds_without_being_replaced(owner, built, demo_spec):
     before = demo_spec()
-    after = demo_spec(batching=Batching(1, 2, 3), runtime=Runtime(max_sessions=4))
+    after = demo_spec(
+        batching=BatchPolicy(size=1, audio_s=2, max_wait_ms=3), runtime=Runtime(max_sessions=4)
+    )
     assert built(before) == built(after)
     first = config_map.build_config_map(owner, before, None)["data"]["config.json"]
     second = config_map.build_config_map(owner, after, first)["data"]["config.json"]

@@ -1,0 +1,112 @@
+"""The part of the status that the autoscaler fills, as data: load, recommendation, history.
+
+As in the rest of the status, times are text as the API server writes it. What is not known is
+absent; it is never 0.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+Knob = Literal["replicas", "batchSize"]
+
+LONGEST_HISTORY: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSummary:
+    """The load at `time`; shares and rates are decimal numbers as text."""
+
+    time: str
+    final_latency_ms: int | None = None
+    queue_wait_ms: int | None = None
+    demand: str | None = None
+    refused_per_s: str | None = None
+    engine_duty: str | None = None
+    gpu_utilization: str | None = None
+
+
+# The fields of `LoadSummary` by their names in the resource.
+LOAD_FIELDS: Final = {
+    "time": "time",
+    "finalLatencyMilliseconds": "final_latency_ms",
+    "queueWaitMilliseconds": "queue_wait_ms",
+    "demand": "demand",
+    "refusedPerSecond": "refused_per_s",
+    "engineDuty": "engine_duty",
+    "gpuUtilization": "gpu_utilization",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """What mode Auto would choose; the batch size only where it would be tuned."""
+
+    replicas: int
+    batch_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingRecord:
+    """One change of a knob, which is one write of the Deployment or of the ConfigMap."""
+
+    time: str
+    knob: Knob
+    from_: int
+    to: int
+    reason: str
+    inputs: tuple[tuple[str, str], ...] = ()
+
+
+def parse_load(load: Mapping[str, Any] | None) -> LoadSummary | None:
+    """Read status.load."""
+    if not load or "time" not in load:
+        return None
+    fields: dict[str, Any] = {field: load.get(name) for name, field in LOAD_FIELDS.items()}
+    return LoadSummary(**fields)
+
+
+def render_load(load: LoadSummary) -> dict[str, Any]:
+    """Return status.load; what is not known is left out."""
+    rendered = {name: getattr(load, field) for name, field in LOAD_FIELDS.items()}
+    return {name: value for name, value in rendered.items() if value is not None}
+
+
+def parse_recommendation(recommendation: Mapping[str, Any] | None) -> Recommendation | None:
+    """Read status.recommendation."""
+    if not recommendation or "replicas" not in recommendation:
+        return None
+    return Recommendation(recommendation["replicas"], recommendation.get("batchSize"))
+
+
+def render_recommendation(recommendation: Recommendation) -> dict[str, int]:
+    """Return status.recommendation."""
+    batch_size = recommendation.batch_size
+    return {
+        "replicas": recommendation.replicas,
+        **({"batchSize": batch_size} if batch_size is not None else {}),
+    }
+
+
+def parse_record(record: Mapping[str, Any]) -> ScalingRecord:
+    """Read one entry of status.scalingHistory; raise `KeyError` when a field is missing."""
+    return ScalingRecord(
+        time=record["time"],
+        knob=record["knob"],
+        from_=record["from"],
+        to=record["to"],
+        reason=record["reason"],
+        inputs=tuple(sorted((record.get("inputs") or {}).items())),
+    )
+
+
+def render_record(record: ScalingRecord) -> dict[str, Any]:
+    """Return one entry of status.scalingHistory."""
+    return {
+        "time": record.time,
+        "knob": record.knob,
+        "from": record.from_,
+        "to": record.to,
+        "reason": str(record.reason),
+        **({"inputs": dict(record.inputs)} if record.inputs else {}),
+    }
