@@ -9,6 +9,7 @@ make_certificates() {
   make_certificate apiserver /CN=kube-apiserver \
     "subjectAltName=DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,IP:$node_ip,IP:${service_range%.0/16}.1"
   make_certificate aggregator /CN=aggregator
+  make_certificate kubelet /CN=node-1 "subjectAltName=IP:$node_ip"
   make_user admin /O=system:masters/CN=admin
   make_user node /O=system:nodes/CN=system:node:node-1
   make_user controllers /CN=system:kube-controller-manager
@@ -43,7 +44,8 @@ start_control_plane() {
   start_api_server
   until_true 60 kubectl --kubeconfig "$kubeconfig" get --raw /readyz # the controllers end when there is no server yet
   start_with_rights controllers kube-controller-manager --use-service-account-credentials \
-    --service-account-private-key-file "$run/pki/service-accounts.key" --root-ca-file "$run/pki/ca.crt"
+    --service-account-private-key-file "$run/pki/service-accounts.key" --root-ca-file "$run/pki/ca.crt" \
+    --horizontal-pod-autoscaler-sync-period 5s
   start_with_rights scheduler kube-scheduler
 }
 

@@ -84,6 +84,8 @@ failSwapOn: false
 address: $node_ip
 authentication: {anonymous: {enabled: false}, webhook: {enabled: true}, x509: {clientCAFile: $run/pki/ca.crt}}
 authorization: {mode: Webhook}
+tlsCertFile: $run/pki/kubelet.crt
+tlsPrivateKeyFile: $run/pki/kubelet.key
 clusterDNS: [$dns_ip]
 clusterDomain: cluster.local
 resolvConf: $run/resolv.conf

@@ -3,7 +3,7 @@
 
 packages=(containerd runc containernetworking-plugins buildah mmdebstrap iptables iproute2 conntrack openssl procps curl)
 commands=(containerd runc buildah mmdebstrap iptables ip conntrack openssl sysctl curl nsenter flock)
-modules=(etcd kube coredns registry prometheus helm)
+modules=(etcd kube coredns registry prometheus metrics-server helm)
 
 build() {
   base
@@ -39,7 +39,13 @@ build_module() { # module; its stamp is the digest of what it was built from
 }
 
 build_minutes() {
-  case $1 in kube | prometheus) echo "4 minutes" ;; coredns | registry) echo "90 seconds" ;; *) echo "1 minute" ;; esac
+  case $1 in
+    keda) echo "6 minutes" ;;
+    kube | prometheus) echo "4 minutes" ;;
+    metrics-server) echo "2 minutes" ;;
+    coredns | registry) echo "90 seconds" ;;
+    *) echo "1 minute" ;;
+  esac
 }
 
 go_build() { # module; "tool" stands for all programs that its go.mod names
@@ -53,8 +59,13 @@ go_build() { # module; "tool" stands for all programs that its go.mod names
   mkdir -p "$bin"
   cd "$here/modules/$1"
   GOWORK=off go build -trimpath -buildvcs=false -ldflags "$flags" -o "$bin/" tool
-  [ ! -e "$bin/server" ] || mv "$bin/server" "$bin/etcd"
+  local called name
+  while read -r called name; do [ ! -e "$bin/$called" ] || mv "$bin/$called" "$bin/$name"; done <<<"$names"
 }
+
+names="server etcd
+adapter keda-adapter
+operator keda-operator" # what their modules call these programs says too little
 
 print_tool() { # name; needs no root, only Go
   case $1 in
