@@ -3,18 +3,19 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup check static component quick format test e2e peers images crds demo demo-down
+.PHONY: help setup check static component quick format test e2e peers images crds dashboards demo demo-down
 
 cache := $(or $(ASR_OPERATOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/asr-operator)
 uv_version := 0.13.9
 uv := $(cache)/uv-$(uv_version)/bin/uv
 venv := .venv/.synced
 helm := $(shell command -v helm || echo $(cache)/bin/helm)
+promtool := $(shell command -v promtool || echo $(cache)/bin/promtool)
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-setup: $(venv) $(helm) ## get uv, the virtual environment and Helm (git, Python 3.11 and Go must be there)
+setup: $(venv) $(helm) $(promtool) ## get uv, the virtual environment, Helm and promtool (git, Python 3.11 and Go must be there)
 
 $(uv):
 	@echo "get uv $(uv_version)" >&2
@@ -26,8 +27,8 @@ $(venv): uv.lock pyproject.toml operator/pyproject.toml server/pyproject.toml | 
 	@$(uv) sync -q --frozen --all-packages
 	@touch $@
 
-$(helm):
-	@tests/cluster/cluster tool helm >/dev/null
+$(helm) $(promtool):
+	@tests/cluster/cluster tool $(@F) >/dev/null
 
 check: setup ## all that needs no cluster: format, lint, types, layers, unit, component, contract and chart tests
 	@$(MAKE) -j2 -k --output-sync=target component static quick
@@ -63,6 +64,9 @@ images: ## build localhost/asr-operator:dev and localhost/asr-server:dev, by Doc
 
 crds: ## copy the definition of AsrService into the chart
 	@cp crds/asrservices.yaml charts/asr-operator/files/asrservices.yaml
+
+dashboards: $(venv) ## write the dashboards of the chart from monitoring/
+	@.venv/bin/python monitoring/write.py charts/asr-operator/dashboards
 
 demo: setup ## from nothing to spoken words: Kubernetes, operator, AsrService, a FunASR client
 	@tests/cluster/with-cluster .venv/bin/python examples/demo/demo.py

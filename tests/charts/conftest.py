@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -16,14 +17,25 @@ Render = Callable[..., list[dict]]
 
 
 @pytest.fixture(scope="session")
-def helm() -> Callable[..., subprocess.CompletedProcess[str]]:
+def tool() -> Callable[[str], str]:
+    """Find a program on the PATH or among those that tests/cluster/cluster built."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     cache = Path(os.environ.get("ASR_OPERATOR_CACHE") or Path(base) / "asr-operator")
-    found = shutil.which("helm", path=f"{os.environ['PATH']}:{cache / 'bin'}")
-    assert found, "no helm: tests/cluster/cluster tool helm builds one into the cache"
+
+    def find(name: str) -> str:
+        found = shutil.which(name, path=f"{os.environ['PATH']}:{cache / 'bin'}")
+        assert found, f"no {name}: tests/cluster/cluster tool {name} builds one into the cache"
+        return found
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def helm(tool) -> Callable[..., subprocess.CompletedProcess[str]]:
+    program = tool("helm")
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([found, *map(str, arguments)], capture_output=True, text=True)
+        return subprocess.run([program, *map(str, arguments)], capture_output=True, text=True)
 
     return run
 
@@ -32,12 +44,17 @@ def helm() -> Callable[..., subprocess.CompletedProcess[str]]:
 def template(helm, tmp_path_factory) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run `helm template` with these values, which may be wrong."""
 
-    def run(values: dict | None = None, release: str = "speech", namespace: str = "asr-system"):
+    def run(
+        values: dict | None = None,
+        release: str = "speech",
+        namespace: str = "asr-system",
+        api_versions: tuple[str, ...] = (),
+    ):
         file = tmp_path_factory.mktemp("values") / "values.yaml"
         file.write_text(yaml.safe_dump(values or {}))
         return helm(
             "template", release, CHART, "--namespace", namespace, "--values", file,
-            "--kube-version", KUBERNETES,
+            "--kube-version", KUBERNETES, *(f"--api-versions={each}" for each in api_versions),
         )  # fmt: skip
 
     return run
@@ -47,7 +64,7 @@ def template(helm, tmp_path_factory) -> Callable[..., subprocess.CompletedProces
 def render(template) -> Render:
     """Render the chart into its objects."""
 
-    def run(values: dict | None = None, **kwargs: str) -> list[dict]:
+    def run(values: dict | None = None, **kwargs: Any) -> list[dict]:
         done = template(values, **kwargs)
         assert done.returncode == 0, done.stderr
         return [each for each in yaml.safe_load_all(done.stdout) if each]

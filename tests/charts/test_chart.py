@@ -198,7 +198,12 @@ def test_every_value_arrives_where_it_belongs(render):
 def test_release_named_like_the_chart_gets_short_names(render):
     names = {each["metadata"]["name"] for each in render(release="asr-operator")}
 
-    assert names == {"asr-operator", "asr-operator-metrics", "asrservices.asr-operator.dev"}
+    assert names == {
+        "asr-operator",
+        "asr-operator-dashboards",
+        "asr-operator-metrics",
+        "asrservices.asr-operator.dev",
+    }
 
 
 def test_two_releases_share_no_name(render):

@@ -39,6 +39,11 @@ REFUSED = [
     ("tolerations", {"tolerations": {}}),
     ("affinity", {"affinity": []}),
     ("priorityClassName", {"priorityClassName": 1}),
+    ("dashboards/enabled", {"dashboards": {"enabled": "yes"}}),
+    ("dashboards/labels/grafana_dashboard", {"dashboards": {"labels": {"grafana_dashboard": 1}}}),
+    ("dashboards", {"dashboards": {"folder": "Speech"}}),
+    ("alerts/enabled", {"alerts": {"enabled": 1}}),
+    ("alerts/labels/release", {"alerts": {"labels": {"release": ["monitoring"]}}}),
 ]
 
 
