@@ -3,7 +3,8 @@
 # HorizontalPodAutoscaler, and on request external metrics by KEDA. The programs run beside the control plane, as admin.
 
 start_metrics_server() {
-  start_api metrics-server 4443 metrics.k8s.io metrics-server --kubeconfig "$kubeconfig" --metric-resolution 10s --kubelet-request-timeout 5s \
+  start_api metrics-server 4443 metrics.k8s.io metrics-server --kubeconfig "$kubeconfig" \
+    --metric-resolution 10s --kubelet-request-timeout 5s \
     --kubelet-certificate-authority "$run/pki/ca.crt" --kubelet-preferred-address-types InternalIP
 }
 

@@ -17,7 +17,7 @@ start() { # name command...: run it inside the namespace, in the background, wit
   echo $! >"$run/pid/$service"
 }
 
-runs() { grep -q '^State:.[^ZX]' "/proc/$(cat "$run/pid/$1")/status" 2>/dev/null; } # dead ones may wait for init
+runs() { grep -q '^State:.[^ZX]' "/proc/$(cat "$run/pid/$1" 2>/dev/null)/status" 2>/dev/null; } # dead ones may wait for init
 
 ended() { ! runs "$1"; }
 
