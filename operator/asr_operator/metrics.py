@@ -1,5 +1,6 @@
 """The operator's own metrics. Their names are an interface: dashboards and alerts use them."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -87,12 +88,35 @@ class ServiceMetrics:
         self._shown.pop((namespace, service), None)
 
 
+class SamplerMetrics:
+    """How well Prometheus answers."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.errors = Counter(
+            "asr_operator_sampler_errors",
+            "Times that Prometheus gave no answer that could be used, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self._age_s = Gauge(
+            "asr_operator_metrics_age_seconds",
+            "How long ago Prometheus last answered everything; NaN when nothing is asked.",
+            registry=registry,
+        )
+        self._age_s.set(math.nan)
+
+    def watch_age(self, age_s: Callable[[], float]) -> None:
+        """Have the age of the last answers asked for at each scrape."""
+        self._age_s.set_function(age_s)
+
+
 class OperatorMetrics:
     """Metrics of the operator, in a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.services = ServiceMetrics(self.registry)
+        self.sampler = SamplerMetrics(self.registry)
         self.reconcile_seconds = Histogram(
             "asr_operator_reconcile_seconds",
             "Time of one reconcile of an AsrService.",

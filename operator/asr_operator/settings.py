@@ -7,7 +7,9 @@ import argparse
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -17,8 +19,24 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class PrometheusSettings:
+    """Where the load of the services is asked for, and as whom: by token, by password, or neither.
+
+    `queries_file` replaces queries by name; see `asr_operator.cluster.queries`.
+    """
+
+    url: str
+    timeout_s: float = 5.0
+    token_file: Path | None = None
+    username: str = ""
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    queries_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OperatorSettings:
-    """How this operator runs; no `namespaces` means all."""
+    """How this operator runs; no `namespaces` means all, no `prometheus` that no load is known."""
 
     server_image: str
     namespaces: tuple[str, ...] = ()
@@ -29,6 +47,7 @@ class OperatorSettings:
     metrics_port: int = 8080
     probe_port: int = 8081
     log_level: str = "info"
+    prometheus: PrometheusSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +83,13 @@ SETTINGS = (
     Setting("metrics-port", "8080", "port of /metrics"),
     Setting("probe-port", "8081", "port of /healthz"),
     Setting("log-level", "info", ", ".join(LOG_LEVELS)),
+    Setting("prometheus-url", "", "Prometheus that scrapes the server pods; empty for none"),
+    Setting("prometheus-timeout-seconds", "5", "how long one query may take"),
+    Setting("prometheus-token-file", "", "file with a bearer token for Prometheus"),
+    Setting("prometheus-username", "", "user name for Prometheus, with a password file"),
+    Setting("prometheus-password-file", "", "file with the password of that user"),
+    Setting("prometheus-ca-file", "", "file with the certificates to trust Prometheus by (PEM)"),
+    Setting("prometheus-queries-file", "", "JSON file with PromQL that replaces ours, by name"),
 )
 
 
@@ -101,7 +127,49 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> 
         metrics_port=_parse_integer(given, "metrics_port", 0, 65535),
         probe_port=_parse_integer(given, "probe_port", 1, 65535),
         log_level=given["log_level"],
+        prometheus=_parse_prometheus(given),
     )
+
+
+def _parse_prometheus(given: Mapping[str, str]) -> PrometheusSettings | None:
+    url = given["prometheus_url"].strip().rstrip("/")
+    if not url:
+        return None
+    _check_address(url)
+    if bool(given["prometheus_username"]) != bool(given["prometheus_password_file"]):
+        raise SettingsError("prometheus-username and prometheus-password-file need each other")
+    if given["prometheus_token_file"] and given["prometheus_password_file"]:
+        raise SettingsError("prometheus-token-file and prometheus-password-file exclude each other")
+    return PrometheusSettings(
+        url=url,
+        timeout_s=_parse_integer(given, "prometheus_timeout_seconds", 1, 60),
+        token_file=_parse_file(given, "prometheus_token_file"),
+        username=given["prometheus_username"],
+        password_file=_parse_file(given, "prometheus_password_file"),
+        ca_file=_parse_file(given, "prometheus_ca_file"),
+        queries_file=_parse_file(given, "prometheus_queries_file"),
+    )
+
+
+def _check_address(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise SettingsError("prometheus-url must be an address such as http://prometheus:9090")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise SettingsError("prometheus-url must hold no user, no query and no fragment")
+
+
+def _parse_file(given: Mapping[str, str], key: str) -> Path | None:
+    if not given[key]:
+        return None
+    path = Path(given[key])
+    if not path.is_file():
+        raise SettingsError(f"{key.replace('_', '-')}: there is no file {path}")
+    return path
 
 
 def _split(text: str) -> tuple[str, ...]:

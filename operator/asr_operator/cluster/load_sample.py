@@ -1,0 +1,135 @@
+"""What the answers of Prometheus say about the load of one service. No I/O: rows in, a sample out.
+
+A pod whose last sample is too old has nothing but its age.
+"""
+
+import math
+from collections.abc import Mapping
+
+from asr_operator.api.names import Reason
+from asr_operator.cluster import quantiles
+from asr_operator.cluster.load_rows import Answers, ServiceRows, is_known
+from asr_operator.cluster.queries import Query
+from asr_operator.cluster.work_queue import Key
+from asr_operator.state.load import LoadQuestion, LoadSample, NoLoad, PodLoad, StageLoad
+
+
+def build_load(
+    key: Key, question: LoadQuestion, answers: Answers, now: float
+) -> LoadSample | NoLoad:
+    """Return what is known of a service at `now`, by the operator's clock."""
+    rows = ServiceRows(key, answers)
+    ages_s = {
+        pod: max(0.0, now - answers.at + answers.prometheus_at - sampled_at)
+        for pod, sampled_at in rows.by_pod(Query.PODS).items()
+    }
+    fresh = {pod for pod, age_s in ages_s.items() if age_s <= question.stale_s}
+    if not ages_s:
+        return NoLoad(answers.at, Reason.SERIES_MISSING, _explain_missing(key))
+    if not fresh:
+        return NoLoad(answers.at, Reason.SERIES_STALE, _explain_stale(question))
+    demand = _compute_demand(rows, fresh)
+    total = math.fsum(demand.values()) if demand else None
+    window_s = float(answers.windows.window_s)
+    latency = rows.buckets(Query.FINAL_LATENCY)
+    finals = quantiles.count_observations(latency)
+    return LoadSample(
+        at=answers.at,
+        window_s=window_s,
+        pods=_read_pods(rows, ages_s, fresh, demand),
+        demand_audio_ratio=total,
+        demand_peak_ratio=_find_peak(rows, total),
+        refused_per_s=_add_up(rows.by_pod(Query.REFUSED), fresh),
+        finals=None if finals is None else finals * window_s,
+        final_latency_s=quantiles.compute_quantile(question.quantile, latency),
+        queue_wait_s=quantiles.compute_quantile(question.quantile, rows.buckets(Query.QUEUE_WAIT)),
+        stages=_read_stages(rows),
+    )
+
+
+def _compute_demand(rows: ServiceRows, fresh: set[str]) -> dict[str, float]:
+    audio = rows.by_pod(Query.RECEIVED_AUDIO)
+    inputs = _add_up(rows.by_pod(Query.RECEIVED_INPUTS), fresh)
+    refused = rows.by_pod(Query.REFUSED)
+    total = _add_up(audio, fresh)
+    audio_per_input_s = total / inputs if total and inputs else 0.0
+    return {
+        pod: audio[pod] + refused.get(pod, 0.0) * audio_per_input_s
+        for pod in sorted(fresh.intersection(audio))
+    }
+
+
+def _read_pods(
+    rows: ServiceRows, ages_s: Mapping[str, float], fresh: set[str], demand: Mapping[str, float]
+) -> tuple[PodLoad, ...]:
+    duty = rows.by_pod(Query.DUTY)
+    gauges = rows.gauges()
+    pods = []
+    for pod, age_s in sorted(ages_s.items()):
+        if pod not in fresh:
+            pods.append(PodLoad(pod, age_s))
+            continue
+        found = {name: value for name, value in gauges.get(pod, {}).items() if is_known(value)}
+        pods.append(
+            PodLoad(
+                pod=pod,
+                age_s=age_s,
+                sessions=found.get("asr_sessions"),
+                session_limit=found.get("asr_session_limit"),
+                demand_audio_ratio=demand.get(pod),
+                duty_ratio=duty.get(pod),
+                gpu_ratio=found.get("asr_gpu_utilization_ratio"),
+                config_generation=_whole(found.get("asr_config_generation")),
+                batch_size_limit=_whole(found.get("asr_batch_size_limit")),
+            )
+        )
+    return tuple(pods)
+
+
+def _read_stages(rows: ServiceRows) -> tuple[StageLoad, ...]:
+    batches = rows.by_stage(Query.BATCHES)
+    items = rows.by_stage(Query.BATCH_ITEMS)
+    audio = rows.by_stage(Query.BATCH_AUDIO)
+    busy = rows.by_stage(Query.BATCH_BUSY)
+    by_size = rows.by_stage(Query.BATCHES_BY_SIZE)
+    return tuple(
+        StageLoad(
+            stage=stage,
+            batches_per_s=batches[stage],
+            items_per_s=items[stage],
+            padded_audio_ratio=audio[stage],
+            busy_ratio=busy[stage],
+            size_bound_ratio=min(1.0, by_size.get(stage, 0.0) / batches[stage])
+            if batches[stage]
+            else 0.0,
+        )
+        for stage in sorted(batches.keys() & items.keys() & audio.keys() & busy.keys())
+    )
+
+
+def _find_peak(rows: ServiceRows, demand: float | None) -> float | None:
+    peaks = [series.value for series in rows.of(Query.PEAK_AUDIO) if is_known(series.value)]
+    return max((*peaks, *(() if demand is None else (demand,))), default=None)
+
+
+def _add_up(by_pod: Mapping[str, float], fresh: set[str]) -> float | None:
+    known = [value for pod, value in by_pod.items() if pod in fresh]
+    return math.fsum(known) if known else None
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else round(value)
+
+
+def _explain_missing(key: Key) -> str:
+    return (
+        f"Prometheus has no asr_server_info of {'/'.join(key)}; have it scrape the server pods"
+        " (port probes, path /metrics), or look at its targets"
+    )
+
+
+def _explain_stale(question: LoadQuestion) -> str:
+    return (
+        f"the last samples of all server pods are older than {question.stale_s:g} s; look at"
+        " Prometheus' targets, or raise autoscaling.behavior.staleSeconds above its scrape interval"
+    )
