@@ -71,8 +71,8 @@ print_tool() { # name; needs no root, only Go
   case $1 in
     helm) build_module helm ;;
     kubectl) build_module kube ;;
-    promtool) build_module prometheus ;;
-    *) fail "no such tool: $1 (helm, kubectl, promtool)" ;;
+    prometheus | promtool) build_module prometheus ;;
+    *) fail "no such tool: $1 (helm, kubectl, prometheus, promtool)" ;;
   esac
   echo "$bin/$1"
 }
