@@ -71,4 +71,3 @@ class ScalingDecision:
     limited: Problem | None = None
     slo_met: bool | None = None
     unattainable: bool = False
-    load: tuple[tuple[str, str], ...] = ()

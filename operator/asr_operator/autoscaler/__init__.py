@@ -1,0 +1,1 @@
+"""How many replicas, and how large a batch: pure decisions from values and `now`."""

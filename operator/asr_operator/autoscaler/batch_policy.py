@@ -1,0 +1,186 @@
+"""When the batch size moves, and where to. Steps are x1.25 up and x0.7 down.
+
+1. The plan: the fewest replicas that carry the load at the best feasible size; then the smallest
+   size at which that many carry it. Without load that is the smallest size there is.
+2. Up only when `size` closes batches, latency is not to blame on the batch, and enough finals were
+   seen since the fleet last changed. Down as soon as every plan of the last interval allows it.
+3. Finals late because a batch takes long: down.
+4. A change that made things worse is taken back. What was too large once is not tried again for
+   `AVOID_INTERVALS` intervals.
+5. Never while replicas change or settle, nor just after a start; one step per interval.
+"""
+
+import math
+from dataclasses import dataclass
+
+from asr_operator.api.names import Reason
+from asr_operator.autoscaler import capacity, explain
+from asr_operator.autoscaler.situation import Situation
+from asr_operator.autoscaler.stabilization import JITTER_RATIO
+from asr_operator.state.scaling import Change
+
+BINDING_RATIO = 0.1
+AVOID_INTERVALS = 10
+TRIAL_INTERVALS = 3
+SAME_DEMAND = (0.75, 1.25)
+WORSE_LATENCY_RATIO = 1.1
+WORSE_COST_RATIO = 1.05
+
+
+TRIALS = (Reason.BATCH_TOO_LARGE, Reason.BATCH_TOO_SMALL, Reason.LOAD_FELL)
+
+
+@dataclass(frozen=True, slots=True)
+class Retune:
+    """A batch size to move to."""
+
+    to: int
+    reason: Reason
+
+
+def find_hold(situation: Situation) -> str | None:
+    """Return why the batch size may not move at all now, or None."""
+    fleet, memory, now = situation.fleet, situation.memory, situation.now
+    settle_s = situation.spec.autoscaling.behavior.batch.settle_s
+    if fleet.unready or len(fleet.ready) > fleet.desired:
+        return "replicas are changing"
+    changed = memory.last_change("replicas")
+    if now - max(memory.fleet_changed_at, changed.at if changed else 0.0) < settle_s:
+        return "replicas have just changed"
+    if now - memory.started_at < settle_s:
+        return "the operator has just started"
+    return None
+
+
+def find_room(situation: Situation) -> int:
+    """Return the size that batches could grow to with profit; the present one if they could not."""
+    size, model = situation.batch_size, situation.capacity
+    if not situation.tunes_batch or model is None or situation.size_bound_ratio < BINDING_RATIO:
+        return size
+    return max(size, model.best_size(_most_size(situation)))
+
+
+def plan_size(situation: Situation) -> int | None:
+    """Return the size by rule 1, None while there is no model to say."""
+    model, least = situation.capacity, situation.spec.autoscaling.min_replicas
+    if not situation.tunes_batch:
+        return None
+    if situation.known.state == "idle":
+        return situation.spec.batching.min_size
+    if model is None:
+        return None
+    most_size, replicas = _most_size(situation), situation.replicas
+    if situation.owns_replicas:
+        needed = math.ceil(situation.peak / model.served(model.best_size(most_size)))
+        replicas = min(replicas, max(least, needed))
+    return model.size_for(situation.peak / replicas, most_size)
+
+
+def propose_rollback(situation: Situation) -> Retune | None:
+    """Return the size before the last change, if that change made things worse."""
+    change = situation.memory.last_change("batchSize")
+    tuning = situation.spec.autoscaling.behavior.batch
+    if change is None or change.reason not in TRIALS:
+        return None
+    age_s = situation.now - change.at
+    grown = situation.memory.last_change("replicas")
+    others_at = max(situation.memory.fleet_changed_at, grown.at if grown else 0.0)
+    if others_at > change.at or change.to != situation.batch_size:
+        return None
+    if not tuning.settle_s <= age_s <= tuning.settle_s + TRIAL_INTERVALS * tuning.interval_s:
+        return None
+    if situation.memory.finals < tuning.min_samples or not _made_worse(situation, change):
+        return None
+    return Retune(change.from_, Reason.BATCH_ROLLED_BACK)
+
+
+def propose_smaller(situation: Situation) -> Retune | None:
+    """Return a smaller size, if finals are late because batches take long."""
+    size, least = situation.batch_size, situation.spec.batching.min_size
+    if not situation.is_breached or situation.waits_in_queue or size <= least:
+        return None
+    to = max(least, capacity.step_down(size))
+    if not _has_interval_passed(situation) or not _is_sustained(situation, to):
+        return None
+    return Retune(to, Reason.BATCH_TOO_LARGE)
+
+
+def propose_larger(situation: Situation, plan: int | None) -> Retune | None:
+    """Return a larger size, if the plan has one and the present one binds."""
+    size, batching = situation.batch_size, situation.spec.batching
+    to = min(capacity.step_up(size), batching.max_size)
+    if plan is None or to <= size or plan < to or find_room(situation) <= size:
+        return None
+    late = situation.latency is not None and situation.latency.is_missed
+    if late and (situation.can_grow or not situation.waits_in_queue):
+        return None
+    enough = situation.memory.finals >= situation.spec.autoscaling.behavior.batch.min_samples
+    return (
+        Retune(to, Reason.BATCH_TOO_SMALL) if enough and _has_interval_passed(situation) else None
+    )
+
+
+def propose_return(situation: Situation) -> Retune | None:
+    """Return a smaller size, if less load has had no use for the present one for an interval."""
+    size, tuning = situation.batch_size, situation.spec.autoscaling.behavior.batch
+    to = max(situation.spec.batching.min_size, capacity.step_down(size))
+    since = situation.now - tuning.interval_s
+    plans = [wish.batch_size for wish in situation.memory.wishes if wish.at >= since]
+    if to >= size or not _has_interval_passed(situation):
+        return None
+    if any(plan is None or plan > to for plan in plans) or any(situation.memory.breaches):
+        return None
+    return None if _was_too_small(situation) else Retune(to, Reason.LOAD_FELL)
+
+
+def _has_interval_passed(situation: Situation) -> bool:
+    change = situation.memory.last_change("batchSize")
+    interval_s = situation.spec.autoscaling.behavior.batch.interval_s
+    return change is None or situation.now - change.at >= JITTER_RATIO * interval_s
+
+
+def _is_sustained(situation: Situation, size: int) -> bool:
+    """Return whether the present replicas keep up with the load at a size."""
+    model = situation.capacity
+    return model is None or situation.known.demand < model.most(size) * situation.replicas
+
+
+def _made_worse(situation: Situation, change: Change) -> bool:
+    demand = explain.read_input(change, "demand") or 0.0
+    demand_ratio = situation.known.demand / demand if demand else 0.0
+    if demand_ratio < SAME_DEMAND[0]:
+        return False
+    latency_ms = explain.read_input(change, "finalLatencyMs")
+    latency = situation.latency
+    if latency and latency_ms and latency.is_missed and demand_ratio <= SAME_DEMAND[1]:
+        return 1000 * latency.final_s > WORSE_LATENCY_RATIO * latency_ms
+    cost_ms, cost = explain.read_input(change, "costMs"), situation.cost
+    grew = change.to > change.from_
+    return bool(grew and cost and cost_ms and 1000 * cost > WORSE_COST_RATIO * cost_ms)
+
+
+def _most_size(situation: Situation) -> int | None:
+    """Return the largest size to try, None if none was too large of late."""
+    found = [change.from_ - 1 for change in _recent(situation) if _was_too_large(change)]
+    return max(situation.spec.batching.min_size, min(found)) if found else None
+
+
+def _was_too_large(change: Change) -> bool:
+    rolled_back = change.reason == Reason.BATCH_ROLLED_BACK and change.to < change.from_
+    return rolled_back or change.reason == Reason.BATCH_TOO_LARGE
+
+
+def _was_too_small(situation: Situation) -> bool:
+    return any(
+        change.reason == Reason.BATCH_ROLLED_BACK and change.to > change.from_
+        for change in _recent(situation)
+    )
+
+
+def _recent(situation: Situation) -> list[Change]:
+    span_s = AVOID_INTERVALS * situation.spec.autoscaling.behavior.batch.interval_s
+    return [
+        change
+        for change in situation.memory.changes
+        if change.knob == "batchSize" and change.at >= situation.now - span_s
+    ]

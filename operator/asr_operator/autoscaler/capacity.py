@@ -1,0 +1,105 @@
+"""What one replica serves at a batch size while finals stay within the objective.
+
+Latency is predicted as `max_wait + T * (2 + k * u / (1 - u))`: a final waits for the batch that
+runs, then for its own, and at utilization `u` for those before it; M/D/1 has a mean wait of
+`T * u / (2 * (1 - u))`, and an exponential tail makes it a quantile. All of it is multiplied by
+what was observed over what was predicted, so a wrong model degrades to feedback control.
+"""
+
+import math
+from dataclasses import dataclass
+
+from asr_operator.api.autoscaling import BatchPolicy, Objectives
+from asr_operator.autoscaler.service_model import ServiceModel
+
+TARGET_UTILIZATION = 0.7
+LEAST_UTILIZATION = 0.3  # who needs emptier servers than this needs a smaller batch
+LATENCY_MARGIN = 0.8
+NEAR_BEST = 0.95
+STEP_UP, STEP_DOWN = 1.25, 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """The model of a replica; loads are in audio seconds that arrive per second.
+
+    `item_padded_s` is what one item adds to a batch, `padded_per_audio` how much is computed for
+    one second that arrives; `correction` is observed over predicted latency.
+    """
+
+    model: ServiceModel
+    item_padded_s: float
+    padded_per_audio: float
+    correction: float
+    objectives: Objectives
+    batching: BatchPolicy
+
+    def service_s(self, size: int) -> float:
+        """Return how long a full batch takes."""
+        return self.model.predict_s(self._full_padded_s(size))
+
+    def most(self, size: int) -> float:
+        """Return the load that keeps a replica busy all the time, whatever the latency."""
+        full_padded_s = self._full_padded_s(size)
+        return full_padded_s / self.model.predict_s(full_padded_s) / self.padded_per_audio
+
+    def served(self, size: int) -> float:
+        """Return the load that a replica serves within the objective, or with sane utilization."""
+        return self.most(size) * max(LEAST_UTILIZATION, self._utilization_limit(size))
+
+    def is_feasible(self, size: int) -> bool:
+        """Return whether replicas that are not nearly empty meet the objective at a size."""
+        return self._utilization_limit(size) >= LEAST_UTILIZATION
+
+    def latency_s(self, busy_s: float, utilization: float) -> float:
+        """Return the latency without correction, for rounds that take `busy_s`."""
+        waiting = tail_factor(self.objectives) * utilization / (1 - utilization)
+        return self.batching.max_wait_ms / 1000 + busy_s * (2 + waiting)
+
+    def best_size(self, most_size: int | None = None) -> int:
+        """Return the smallest feasible size that serves nearly as much as any other."""
+        sizes = [size for size in self._ladder(most_size) if self.is_feasible(size)]
+        if not sizes:
+            return self.batching.min_size
+        enough = NEAR_BEST * max(self.served(size) for size in sizes)
+        return next(size for size in sizes if self.served(size) >= enough)
+
+    def size_for(self, load: float, most_size: int | None = None) -> int:
+        """Return the smallest size that serves a load of one replica, the best if none does."""
+        best = self.best_size(most_size)
+        return next((size for size in self._ladder(best) if self.served(size) >= load), best)
+
+    def _full_padded_s(self, size: int) -> float:
+        bounded_s = min(size * self.item_padded_s, float(self.batching.audio_s))
+        return max(self.item_padded_s, bounded_s)
+
+    def _utilization_limit(self, size: int) -> float:
+        """Return the utilization, 0 to 0.7, up to which the objective is met with a margin."""
+        allowed_s = LATENCY_MARGIN * self.objectives.final_latency_s / self.correction
+        spare = (allowed_s - self.batching.max_wait_ms / 1000) / self.service_s(size) - 2
+        if spare <= 0:
+            return 0.0
+        return min(TARGET_UTILIZATION, spare / (tail_factor(self.objectives) + spare))
+
+    def _ladder(self, most_size: int | None) -> list[int]:
+        """Return the sizes that steps up lead to, from the smallest on."""
+        last = max(self.batching.min_size, min(self.batching.max_size, most_size or 1 << 30))
+        sizes = [self.batching.min_size]
+        while sizes[-1] < last:
+            sizes.append(min(last, step_up(sizes[-1])))
+        return sizes
+
+
+def step_up(size: int) -> int:
+    """Return the next larger size."""
+    return math.ceil(size * STEP_UP)
+
+
+def step_down(size: int) -> int:
+    """Return the next smaller size, at least 1."""
+    return max(1, math.floor(size * STEP_DOWN))
+
+
+def tail_factor(objectives: Objectives) -> float:
+    """Return the quantile of an exponential wait over twice its mean."""
+    return -math.log(1 - objectives.quantile_ratio) / 2

@@ -1,0 +1,120 @@
+"""What one tick teaches: the memory after a sample, before anything is decided on it.
+
+Nothing is learned while servers fall behind: what they compute then is what they can, not what
+arrives, and how late they are then says nothing of how late they need be.
+"""
+
+from dataclasses import dataclass, replace
+
+from asr_operator.api.autoscaling import ScalingSpec
+from asr_operator.autoscaler import service_model
+from asr_operator.autoscaler.capacity import Capacity
+from asr_operator.autoscaler.knowledge import Known
+from asr_operator.autoscaler.memory import Memory
+from asr_operator.state.load import LoadSample
+from asr_operator.state.scaling import Fleet
+
+LATENCY_FINALS = 10  # a quantile over fewer answers is no measurement
+TICKS = 3
+GAIN = 0.2
+LEAST_CORRECTION, MOST_CORRECTION = 0.5, 3.0
+HARMLESS_RATIO = 0.5  # of the objective; histograms say little about latencies far below it
+JUDGED_UTILIZATION = (0.05, 0.9)
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """What was measured of the finals of one window; `is_missed` against the objective."""
+
+    final_s: float
+    queue_wait_s: float | None
+    is_missed: bool
+
+
+def measure_latency(sample: LoadSample, spec: ScalingSpec) -> Latency | None:
+    """Return the latency, None when there are too few answers to say."""
+    if sample.final_latency_s is None or (sample.finals or 0.0) < LATENCY_FINALS:
+        return None
+    missed = sample.final_latency_s > spec.objectives.final_latency_s
+    return Latency(sample.final_latency_s, sample.queue_wait_s, missed)
+
+
+def learn(
+    memory: Memory, sample: LoadSample, known: Known, fleet: Fleet, spec: ScalingSpec
+) -> Memory:
+    """Return the memory after a tick whose load is known."""
+    latency = measure_latency(sample, spec)
+    memory = _learn_rounds(memory, sample, known, spec)
+    memory = _learn_correction(memory, sample, known, fleet, spec)
+    span_s = max(spec.autoscaling.behavior.demand.window_s, 2 * sample.window_s)
+    since_s = min(sample.window_s, max(0.0, sample.at - memory.ticked_at))
+    return replace(
+        memory,
+        demands=(
+            *(seen for seen in memory.demands if seen[0] > sample.at - span_s),
+            (sample.at, known.demand),
+        ),
+        breaches=(*memory.breaches, latency is not None and latency.is_missed)[-TICKS:],
+        finals=memory.finals + (sample.finals or 0.0) * since_s / sample.window_s,
+    )
+
+
+def build_capacity(memory: Memory, spec: ScalingSpec) -> Capacity | None:
+    """Return the model of a replica, None before the first batch."""
+    if memory.item_padded_s is None or memory.model.points == 0:
+        return None
+    return Capacity(
+        model=memory.model,
+        item_padded_s=memory.item_padded_s,
+        padded_per_audio=memory.padded_per_audio or 1.0,
+        correction=memory.correction,
+        objectives=spec.objectives,
+        batching=spec.batching,
+    )
+
+
+def _learn_rounds(memory: Memory, sample: LoadSample, known: Known, spec: ScalingSpec) -> Memory:
+    mean = service_model.measure_round(sample.stages)
+    if mean is None:
+        return memory
+    memory = replace(
+        memory,
+        model=memory.model.learn(mean.padded_s, mean.busy_s),
+        item_padded_s=_blend(memory.item_padded_s, mean.padded_s / mean.items),
+    )
+    padded_ratio = sum(
+        stage.padded_audio_ratio
+        for stage in sample.stages
+        if stage.stage == service_model.MAIN_STAGE
+    )
+    if known.demand <= 0 or not known.is_complete or _falls_behind(sample, spec):
+        return memory
+    return replace(
+        memory, padded_per_audio=_blend(memory.padded_per_audio, padded_ratio / known.demand)
+    )
+
+
+def _learn_correction(
+    memory: Memory, sample: LoadSample, known: Known, fleet: Fleet, spec: ScalingSpec
+) -> Memory:
+    latency, capacity = measure_latency(sample, spec), build_capacity(memory, spec)
+    mean = service_model.measure_round(sample.stages)
+    if latency is None or capacity is None or mean is None:
+        return memory
+    utilization = known.demand / len(fleet.ready) / capacity.most(fleet.batch_size)
+    if not JUDGED_UTILIZATION[0] <= utilization <= JUDGED_UTILIZATION[1]:
+        return memory
+    ratio = latency.final_s / capacity.latency_s(mean.busy_s, utilization)
+    if latency.final_s <= HARMLESS_RATIO * spec.objectives.final_latency_s:
+        ratio = min(1.0, ratio)
+    ratio = min(MOST_CORRECTION, max(LEAST_CORRECTION, ratio))
+    return replace(memory, correction=memory.correction + GAIN * (ratio - memory.correction))
+
+
+def _falls_behind(sample: LoadSample, spec: ScalingSpec) -> bool:
+    waited_s = sample.queue_wait_s or 0.0
+    return bool(sample.refused_per_s) or waited_s > HARMLESS_RATIO * spec.objectives.final_latency_s
+
+
+def _blend(old: float | None, new: float) -> float:
+    return new if old is None else old + GAIN * (new - old)

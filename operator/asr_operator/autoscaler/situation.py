@@ -1,0 +1,123 @@
+"""All that one decision is made on, and what the policies ask of it. Facts only, no decisions."""
+
+from dataclasses import dataclass
+
+from asr_operator.api.autoscaling import ScalingSpec
+from asr_operator.autoscaler import learning, service_model
+from asr_operator.autoscaler.capacity import Capacity
+from asr_operator.autoscaler.knowledge import Known
+from asr_operator.autoscaler.learning import Latency
+from asr_operator.autoscaler.memory import Memory
+from asr_operator.autoscaler.service_model import Round
+from asr_operator.state.load import LoadSample
+from asr_operator.state.scaling import Fleet
+
+BREACHES = 2  # of the last three ticks
+RISING_RATIO = 0.1
+MOST_FORECAST_RATIO = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """One tick whose load is known; `capacity`, `latency` and `mean_round` are None if unknown."""
+
+    now: float
+    spec: ScalingSpec
+    fleet: Fleet
+    known: Known
+    memory: Memory
+    size_bound_ratio: float
+    peak: float
+    capacity: Capacity | None
+    latency: Latency | None
+    mean_round: Round | None
+
+    @property
+    def replicas(self) -> int:
+        """Return how many servers share the load."""
+        return len(self.fleet.ready)
+
+    @property
+    def batch_size(self) -> int:
+        """Return the batch size in force."""
+        return batch_size_in_force(self.fleet, self.spec)
+
+    @property
+    def owns_replicas(self) -> bool:
+        """Return whether the number of replicas is decided here, or at least recommended."""
+        return self.spec.autoscaling.mode in ("Auto", "Recommend")
+
+    @property
+    def tunes_batch(self) -> bool:
+        """Return whether the batch size is decided here, or at least recommended."""
+        return self.spec.batching.mode == "Auto"
+
+    @property
+    def can_grow(self) -> bool:
+        """Return whether replicas could be added."""
+        autoscaling = self.spec.autoscaling
+        allowed = self.fleet.desired < autoscaling.max_replicas and self.fleet.blocked is None
+        return self.owns_replicas and allowed
+
+    @property
+    def is_breached(self) -> bool:
+        """Return whether the objective is missed, and not just once."""
+        missed = self.latency is not None and self.latency.is_missed
+        return missed and sum(self.memory.breaches) >= BREACHES
+
+    @property
+    def is_measured(self) -> bool:
+        """Return whether the window lies behind the last change of the fleet."""
+        window_s = self.spec.autoscaling.behavior.demand.window_s
+        return self.now - self.memory.fleet_changed_at >= window_s
+
+    @property
+    def waits_in_queue(self) -> bool:
+        """Return whether finals are late for the queue before a batch, not for the batch."""
+        if self.latency is None or self.latency.queue_wait_s is None:
+            return True
+        batch_s = self.mean_round.busy_s if self.mean_round else 0.0
+        waited_s = self.latency.queue_wait_s
+        return waited_s > 2 * batch_s and waited_s > self.latency.final_s / 2
+
+    @property
+    def cost(self) -> float | None:
+        """Return busy seconds per padded audio second."""
+        return self.mean_round.busy_s / self.mean_round.padded_s if self.mean_round else None
+
+
+def build_situation(
+    sample: LoadSample, known: Known, fleet: Fleet, spec: ScalingSpec, memory: Memory, now: float
+) -> Situation:
+    """Return the situation at a tick; `memory` has learned of it."""
+    main = [stage for stage in sample.stages if stage.stage == service_model.MAIN_STAGE]
+    return Situation(
+        now=now,
+        spec=spec,
+        fleet=fleet,
+        known=known,
+        memory=memory,
+        size_bound_ratio=main[0].size_bound_ratio if main else 0.0,
+        peak=max(known.peak, forecast_demand(memory, fleet.cold_start_s or 0.0)),
+        capacity=learning.build_capacity(memory, spec),
+        latency=learning.measure_latency(sample, spec),
+        mean_round=service_model.measure_round(sample.stages),
+    )
+
+
+def batch_size_in_force(fleet: Fleet, spec: ScalingSpec) -> int:
+    """Return the batch size that servers are to be told when nothing changes."""
+    tuned = spec.batching.mode == "Auto" and spec.autoscaling.mode != "Recommend"
+    return fleet.batch_size if tuned else spec.batching.size
+
+
+def forecast_demand(memory: Memory, ahead_s: float) -> float:
+    """Return the demand by the line through the ends of the recent past, 0 unless it rises."""
+    if len(memory.demands) < 3:
+        return 0.0
+    (then, before), (now, demand) = memory.demands[0], memory.demands[-1]
+    rise = demand - before
+    steady = all(old <= demand for _, old in memory.demands)
+    if not steady or rise <= RISING_RATIO * demand:
+        return 0.0
+    return min(MOST_FORECAST_RATIO * demand, demand + rise * ahead_s / (now - then))
