@@ -15,6 +15,13 @@ PLURAL: Final = "asrservices"
 FIELD_MANAGER: Final = "asr-operator"
 PAUSE_ANNOTATION: Final = f"{GROUP}/pause"
 
+# On the Deployment and the ConfigMap: the record of the operator's last change of its knob.
+CHANGE_ANNOTATION: Final = f"{GROUP}/last-change"
+# On server pods: the generation of the live configuration that they were told of, and when.
+CONFIG_GENERATION_ANNOTATION: Final = f"{GROUP}/config-generation"
+CONFIG_TOLD_ANNOTATION: Final = f"{GROUP}/config-told-at"
+DELETION_COST_ANNOTATION: Final = "controller.kubernetes.io/pod-deletion-cost"
+
 NAME_LABEL: Final = "app.kubernetes.io/name"
 INSTANCE_LABEL: Final = "app.kubernetes.io/instance"
 COMPONENT_LABEL: Final = "app.kubernetes.io/component"
@@ -30,6 +37,11 @@ class ConditionType(StrEnum):
     PROGRESSING = "Progressing"
     MODEL_READY = "ModelReady"
     CAPACITY_AVAILABLE = "CapacityAvailable"
+    METRICS_AVAILABLE = "MetricsAvailable"
+    SCALING_ACTIVE = "ScalingActive"
+    SCALING_LIMITED = "ScalingLimited"
+    BATCH_SIZE_APPLIED = "BatchSizeApplied"
+    SLO_MET = "SloMet"
 
 
 class Reason(StrEnum):
@@ -81,6 +93,7 @@ class Reason(StrEnum):
     BATCH_TOO_LARGE = "BatchTooLarge"
     BATCH_TOO_SMALL = "BatchTooSmall"
     CAPACITY_NEEDED = "CapacityNeeded"
+    CREATED = "Created"
     GPU_ABOVE_OBJECTIVE = "GpuAboveObjective"
     LATENCY_ABOVE_OBJECTIVE = "LatencyAboveObjective"
     LOAD_FELL = "LoadFell"
@@ -90,15 +103,22 @@ class Reason(StrEnum):
     SCALING_EXTERNAL = "ScalingExternal"
     SCALING_OFF = "ScalingOff"
     SESSIONS_NEEDED = "SessionsNeeded"
-    SETTLING = "Settling"
+    SPEC_CHANGED = "SpecChanged"
     STABILIZING = "Stabilizing"
     STEADY = "Steady"
 
     # ScalingLimited
     CAPACITY_BLOCKED = "CapacityBlocked"
     MAX_REPLICAS_REACHED = "MaxReplicasReached"
+    NOT_LIMITED = "NotLimited"
+
+    # BatchSizeApplied
+    BATCH_SIZE_PENDING = "BatchSizePending"
+    BATCH_SIZE_REPORTED = "BatchSizeReported"
 
     # SloMet
+    NO_FINALS = "NoFinals"
+    OBJECTIVE_MET = "ObjectiveMet"
     UNATTAINABLE = "Unattainable"
 
     # MetricsAvailable
@@ -106,6 +126,7 @@ class Reason(StrEnum):
     ANSWER_MALFORMED = "AnswerMalformed"
     ANSWER_PARTIAL = "AnswerPartial"
     CLOCK_SKEW = "ClockSkew"
+    METRICS_FOUND = "MetricsFound"
     NOT_SAMPLED_YET = "NotSampledYet"
     PROMETHEUS_FAILED = "PrometheusFailed"
     PROMETHEUS_NOT_CONFIGURED = "PrometheusNotConfigured"
