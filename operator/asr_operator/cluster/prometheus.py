@@ -76,7 +76,7 @@ class Prometheus:
         try:
             async with self._session.post(
                 f"{self._settings.url}/api/v1/{endpoint}",
-                data={**parameters, "timeout": f"{timeout_s:g}s"},
+                data={**parameters, "timeout": f"{round(timeout_s * 1000)}ms"},
                 headers=_render_credentials(self._settings),
                 allow_redirects=False,
             ) as response:

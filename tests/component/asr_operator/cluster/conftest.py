@@ -1,0 +1,241 @@
+"""A real Prometheus on loopback that scrapes synthetic server pods, each of them a scenario.
+
+The first scrape of a pod brings half an hour of its past, with timestamps, so that rates over
+minutes are exact within seconds.
+"""
+
+import contextlib
+import json
+import math
+import shutil
+import socket
+import subprocess
+import threading
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from asr_operator import metrics
+from asr_operator.cluster import load, prometheus, queries
+from asr_operator.settings import PrometheusSettings
+
+ROOT = Path(__file__).parents[4]
+DEADLINE_S = 30.0
+PAST_S, STEP_S = 1800, 10
+SENTINEL = 9223372036854775794.0
+BUCKETS = {"0.1": 0.2, "0.5": 0.8, "1": 1.0, "+Inf": 1.0}
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A synthetic server pod: rates per second of its counters, and its gauges."""
+
+    service: str
+    name: str = "a"
+    instance: str = ""
+    audio: float = 10.0
+    inputs: float = 2.0
+    refused: float = 0.0
+    busy: float = 0.4
+    sessions: float = 3.0
+    resets_after_s: float = math.inf
+    ends_before_s: float = 0.0
+    is_down: bool = False
+    jobs: tuple[str, ...] = ("servers",)
+
+    @property
+    def target(self) -> str:
+        return self.instance or f"{self.service}-{self.name}:8081"
+
+    def series(self, now: float) -> dict[str, float]:
+        """Return the value of each series at a time."""
+        age = (now - START) % self.resets_after_s
+        who = f'asr_namespace="speech",asr_service="{self.service}",asr_pod="{self.name}"'
+        found = {
+            f'asr_server_info{{{who},version="1",device="cpu",model="demo"}}': 1,
+            'asr_received_audio_seconds_total{class="file"}': self.audio * age,
+            'asr_received_items_total{class="file"}': self.inputs * age,
+            'asr_refused_sessions_total{reason="full"}': self.refused * age,
+            'asr_refused_sessions_total{reason="draining"}': 7 * age,
+            "asr_engine_busy_seconds_total": self.busy * age,
+            'asr_sessions{state="idle"}': 1,
+            'asr_sessions{state="speaking"}': self.sessions - 1,
+            'asr_sessions{state="draining"}': 0,
+            "asr_session_limit": 100,
+            "asr_config_generation": 3,
+            "asr_batch_size_limit": 16,
+            'asr_batch_size_count{stage="asr"}': self.inputs / 4 * age,
+            'asr_batch_size_sum{stage="asr"}': self.inputs * age,
+            'asr_batch_audio_seconds_sum{stage="asr"}': self.audio * 1.2 * age,
+            'asr_batch_seconds_sum{stage="asr"}': self.busy * age,
+            'asr_batch_release_total{stage="asr",reason="size"}': self.inputs / 16 * age,
+            'asr_batch_release_total{stage="asr",reason="idle"}': self.inputs * 3 / 16 * age,
+        }
+        for bound, share in BUCKETS.items():
+            count = self.inputs * share * age
+            found[f'asr_final_latency_seconds_bucket{{mode="offline",le="{bound}"}}'] = count
+            found[f'asr_queue_wait_seconds_bucket{{class="file",le="{bound}"}}'] = count
+        return found
+
+
+START = time.time() - 4000
+NOTHING = {"audio": 0.0, "inputs": 0.0, "busy": 0.0, "sessions": 1.0}
+NONSENSE = {"audio": math.nan, "inputs": math.nan, "busy": math.nan, "sessions": SENTINEL}
+PODS = [
+    Pod("steady", "a", refused=0.5),
+    Pod("steady", "b", audio=20.0, busy=1.7),
+    Pod("idle", "a", **NOTHING),
+    Pod("lying", "a"),
+    Pod("lying", "b", **NONSENSE),
+    Pod("silent", "a"),
+    Pod("silent", "b", is_down=True),
+    Pod("doubled", "a", jobs=("servers", "again")),
+    Pod("claimed", "a"),
+    Pod("claimed", "b", instance="twin:8081"),
+    Pod("claimed", "c", instance="twin:8081", jobs=("others",)),
+    Pod("stale", "a", ends_before_s=200.0),
+    Pod("restarting", "a", resets_after_s=45.0),
+]
+
+
+class Exporter(ThreadingHTTPServer):
+    """Serves each pod under /JOB/SERVICE/POD."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.pods = {f"/{job}/{pod.service}/{pod.name}": pod for pod in PODS for job in pod.jobs}
+        self.seen: set[str] = set()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        server = self.server
+        pod = server.pods[self.path]
+        status = 500 if pod.is_down else 200
+        body = b"" if pod.is_down else self._render(pod, is_new=self.path not in server.seen)
+        server.seen.add(self.path)
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _render(self, pod: Pod, *, is_new: bool) -> bytes:
+        now = time.time()
+        if not is_new:
+            found = {} if pod.ends_before_s else pod.series(now)
+            return "".join(f"{name} {value}\n" for name, value in found.items()).encode()
+        end = now - pod.ends_before_s
+        moments = [end - age for age in range(PAST_S, -1, -STEP_S)]
+        return "".join(
+            f"{name} {value} {int(moment * 1000)}\n"
+            for moment in moments
+            for name, value in pod.series(moment).items()
+        ).encode()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_until(condition, what: str) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} took longer than {DEADLINE_S} s"
+        time.sleep(0.1)
+
+
+def ask(url: str, expression: str) -> list[dict]:
+    """Ask Prometheus without any of our code."""
+    query = urllib.parse.urlencode({"query": expression})
+    with urllib.request.urlopen(f"{url}/api/v1/query?{query}", timeout=5) as answer:
+        return json.load(answer)["data"]["result"]
+
+
+def render_config(exporter: Exporter) -> str:
+    targets: dict[str, list] = {}
+    for path, pod in exporter.pods.items():
+        target = {
+            "targets": [f"127.0.0.1:{exporter.server_address[1]}"],
+            "labels": {"__metrics_path__": path, "instance": pod.target},
+        }
+        targets.setdefault(path.split("/")[1], []).append(target)
+    jobs = [{"job_name": job, "static_configs": each} for job, each in targets.items()]
+    return json.dumps(
+        {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": jobs}
+    )
+
+
+@pytest.fixture(scope="module")
+def prometheus_url(tmp_path_factory) -> Iterator[str]:
+    """A Prometheus that has scraped every pod twice."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    exporter = Exporter()
+    thread = threading.Thread(target=exporter.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    config = folder / "prometheus.json"
+    config.write_text(render_config(exporter))
+    url = f"http://127.0.0.1:{free_port()}"
+    tool = [str(ROOT / "tests/cluster/cluster"), "tool", "prometheus"]
+    program = subprocess.run(tool, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    command = [program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, f"--web.listen-address={url.removeprefix('http://')}"],
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        wait_until(lambda: is_scraped(url), f"Prometheus (see {folder / 'log'})")
+        yield url
+    finally:
+        process.kill()
+        process.wait()
+        exporter.shutdown()
+        thread.join()
+        exporter.server_close()
+        shutil.rmtree(folder / "data", ignore_errors=True)
+
+
+def is_scraped(url: str) -> bool:
+    with contextlib.suppress(OSError):
+        up = f"count(count_over_time(up[1m]) >= 2) == {sum(len(pod.jobs) for pod in PODS)}"
+        return bool(ask(url, up))
+    return False
+
+
+@pytest.fixture
+def measured():
+    return metrics.OperatorMetrics()
+
+
+@pytest.fixture
+async def sampler(measured):
+    """A function that makes a sampler; it is closed when the test ends."""
+    opened = []
+
+    def make(url, *, clock=time.time, queries_file=None, on_sample=lambda key: None, **settings):
+        given = PrometheusSettings(url, **settings)
+        client = prometheus.Prometheus(given)
+        opened.append(client)
+        templates = queries.load_queries(queries_file)
+        return load.Sampler(client, templates, measured.sampler, clock, on_sample)
+
+    yield make
+    for client in opened:
+        await client.close()
