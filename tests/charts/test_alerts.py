@@ -78,10 +78,10 @@ CASES = {
     ),
     "service is scaled to zero": (condition("Ready", "False", "ScaledToZero"), 60, []),
     "bounds limit the scaling": (
-        condition("ScalingLimited", "True", "AtMaximum"), 16, ["AsrReplicasAtMax"],
+        condition("ScalingLimited", "True", "MaxReplicasReached"), 16, ["AsrReplicasLimited"],
     ),
     "bounds do not limit the scaling": (
-        condition("ScalingLimited", "False", "WithinBounds"), 60, [],
+        condition("ScalingLimited", "False", "NotLimited"), 60, [],
     ),
     "servers are full": (refused("full", "0+6x600"), 20, ["AsrSessionsRefused"]),
     "servers were full for a moment": (refused("full", "0 30x600"), 20, []),
@@ -97,8 +97,9 @@ CASES = {
         condition("MetricsAvailable", "False", "PrometheusTimedOut"), 6, ["AsrMetricsUnavailable"],
     ),
     "operator was given no Prometheus": (
-        condition("MetricsAvailable", "Unknown", "PrometheusNotConfigured"), 60, [],
+        condition("MetricsAvailable", "False", "PrometheusNotConfigured"), 60, [],
     ),
+    "there is no server to measure": (condition("MetricsAvailable", "Unknown", "NoServer"), 60, []),
     "reconciles fail for long": (
         {'asr_operator_reconcile_errors_total{instance="operator"}': "0+1x600"}, 20,
         ["AsrReconcileErrors"],

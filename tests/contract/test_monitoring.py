@@ -9,6 +9,7 @@ import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 from asr_operator import metrics as operator_metrics
+from asr_operator.api import names
 from asr_server import metrics as server_metrics
 
 CHART = Path(__file__).parents[2] / "charts" / "asr-operator"
@@ -86,3 +87,11 @@ def test_objectives_are_rounded_up_to_the_bounds_of_the_histogram():
         assert [(sign, float(limit)) for sign, limit in limits] == [
             (sign, float(limit)) for sign, limit in wanted if limit not in (None, "+Inf")
         ]
+
+
+@pytest.mark.parametrize(
+    "query", [query for query in QUERIES if "asr_operator_condition{" in query]
+)
+def test_conditions_and_reasons_that_are_named_exist(query):
+    assert set(re.findall(r'\btype="(\w+)"', query)) <= set(names.ConditionType)
+    assert set(re.findall(r'\breason!?="(\w+)"', query)) <= set(names.Reason)
