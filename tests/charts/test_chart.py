@@ -1,6 +1,7 @@
 """What the chart installs, for the whole cluster and for a list of namespaces."""
 
 import itertools
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "asr-operator"
 NAMESPACED = {"watchNamespaces": ["team-a", "team-b"]}
 SCOPES = pytest.mark.parametrize("scope", [{}, NAMESPACED], ids=["cluster", "namespaces"])
+PROMETHEUS_FILES = "/etc/asr-operator/prometheus"
 FULL = {
     "image": {
         "repository": "registry.example/asr/operator",
@@ -27,6 +29,15 @@ FULL = {
     "resyncSeconds": 60,
     "workers": 8,
     "logLevel": "debug",
+    "prometheus": {
+        "url": "https://prometheus.example/team",
+        "timeoutSeconds": 9,
+        "tokenSecret": {"name": "asker", "key": "bearer"},
+        "username": "asr",
+        "passwordSecret": {"name": "asker"},
+        "caConfigMap": {"name": "authorities", "key": "root.pem"},
+        "queries": {"pods": "up"},
+    },
     "resources": {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"memory": "2Gi"}},
     "nodeSelector": {"pool": "system"},
     "tolerations": [{"key": "system", "operator": "Exists"}],
@@ -188,6 +199,13 @@ def test_every_value_arrives_where_it_belongs(render):
         "ASR_OPERATOR_RESYNC_SECONDS": "60",
         "ASR_OPERATOR_WORKERS": "8",
         "ASR_OPERATOR_LOG_LEVEL": "debug",
+        "ASR_OPERATOR_PROMETHEUS_URL": "https://prometheus.example/team",
+        "ASR_OPERATOR_PROMETHEUS_TIMEOUT_SECONDS": "9",
+        "ASR_OPERATOR_PROMETHEUS_TOKEN_FILE": f"{PROMETHEUS_FILES}/token/bearer",
+        "ASR_OPERATOR_PROMETHEUS_USERNAME": "asr",
+        "ASR_OPERATOR_PROMETHEUS_PASSWORD_FILE": f"{PROMETHEUS_FILES}/password/password",
+        "ASR_OPERATOR_PROMETHEUS_CA_FILE": f"{PROMETHEUS_FILES}/ca/root.pem",
+        "ASR_OPERATOR_PROMETHEUS_QUERIES_FILE": f"{PROMETHEUS_FILES}/queries/queries.json",
     }
     for name in (
         "imagePullSecrets", "nodeSelector", "tolerations", "affinity", "priorityClassName"
@@ -216,3 +234,26 @@ def test_two_releases_share_no_name(render):
     ]
 
     assert not installed[0] & installed[1]
+
+
+def test_files_for_prometheus_are_mounted_where_the_settings_look(render):
+    objects = render(FULL)
+    files = {
+        value
+        for name, value in environment(objects).items()
+        if name.startswith("ASR_OPERATOR_PROMETHEUS") and name.endswith("_FILE")
+    }
+    mounts = {
+        each["mountPath"]: each["name"] for each in pod(objects)["containers"][0]["volumeMounts"]
+    }
+    volumes = {each["name"]: each for each in pod(objects)["volumes"]}
+
+    assert {Path(file).name for file in files} == {"bearer", "password", "root.pem", "queries.json"}
+    assert {mounts[str(Path(file).parent)] for file in files} == set(volumes)
+    name = volumes["prometheus-queries"]["configMap"]["name"]
+    (queries,) = [each for each in objects if each["metadata"]["name"] == name]
+    assert json.loads(queries["data"]["queries.json"]) == {"pods": "up"}
+
+
+def test_nothing_is_mounted_without_a_prometheus(render):
+    assert "volumes" not in pod(render({}))

@@ -19,3 +19,45 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
+
+{{/* What the operator needs to ask Prometheus: secrets and the like, as files; nothing without a URL. */}}
+{{- define "asr-operator.prometheusMounts" -}}
+{{- $given := .Values.prometheus -}}
+{{- if and $given.url (or $given.tokenSecret.name $given.passwordSecret.name $given.caConfigMap.name $given.queries) -}}
+volumeMounts:
+  {{- range $part, $wanted := dict "token" $given.tokenSecret.name "password" $given.passwordSecret.name "ca" $given.caConfigMap.name "queries" $given.queries }}
+  {{- if $wanted }}
+  - name: prometheus-{{ $part }}
+    mountPath: /etc/asr-operator/prometheus/{{ $part }}
+    readOnly: true
+  {{- end }}
+  {{- end }}
+{{- end -}}
+{{- end }}
+
+{{- define "asr-operator.prometheusVolumes" -}}
+{{- $given := .Values.prometheus -}}
+{{- if and $given.url (or $given.tokenSecret.name $given.passwordSecret.name $given.caConfigMap.name $given.queries) -}}
+volumes:
+  {{- with $given.tokenSecret.name }}
+  - name: prometheus-token
+    secret:
+      secretName: {{ . }}
+  {{- end }}
+  {{- with $given.passwordSecret.name }}
+  - name: prometheus-password
+    secret:
+      secretName: {{ . }}
+  {{- end }}
+  {{- with $given.caConfigMap.name }}
+  - name: prometheus-ca
+    configMap:
+      name: {{ . }}
+  {{- end }}
+  {{- if $given.queries }}
+  - name: prometheus-queries
+    configMap:
+      name: {{ include "asr-operator.fullname" . }}-queries
+  {{- end }}
+{{- end -}}
+{{- end }}
