@@ -3,10 +3,10 @@
 1. The plan: the fewest replicas that carry the load at the best feasible size; then the smallest
    size at which that many carry it. Without load that is the smallest size there is.
 2. Up only when `size` closes batches, latency is not to blame on the batch, and enough finals were
-   seen since the fleet last changed. Down as soon as every plan of the last interval allows it.
+   seen since the fleet last changed. Down when every plan of the scale-down window allows it.
 3. Finals late because a batch takes long: down.
-4. A change that made things worse is taken back. What was too large once is not tried again for
-   `AVOID_INTERVALS` intervals.
+4. A change that made things worse is taken back. What was too large, or too small under no more
+   load, is not tried again for `AVOID_INTERVALS` intervals.
 5. Never while replicas change or settle, nor just after a start; one step per interval.
 """
 
@@ -19,7 +19,7 @@ from asr_operator.autoscaler.situation import Situation
 from asr_operator.autoscaler.stabilization import JITTER_RATIO
 from asr_operator.state.scaling import Change
 
-BINDING_RATIO = 0.1
+BINDING_RATIO = 0.05
 AVOID_INTERVALS = 10
 TRIAL_INTERVALS = 3
 SAME_DEMAND = (0.75, 1.25)
@@ -97,7 +97,9 @@ def propose_rollback(situation: Situation) -> Retune | None:
 def propose_smaller(situation: Situation) -> Retune | None:
     """Return a smaller size, if finals are late because batches take long."""
     size, least = situation.batch_size, situation.spec.batching.min_size
-    if not situation.is_breached or situation.waits_in_queue or size <= least:
+    if not situation.is_breached or situation.is_recovering or situation.waits_in_queue:
+        return None
+    if size <= least:
         return None
     to = max(least, capacity.step_down(size))
     if not _has_interval_passed(situation) or not _is_sustained(situation, to):
@@ -121,16 +123,19 @@ def propose_larger(situation: Situation, plan: int | None) -> Retune | None:
 
 
 def propose_return(situation: Situation) -> Retune | None:
-    """Return a smaller size, if less load has had no use for the present one for an interval."""
-    size, tuning = situation.batch_size, situation.spec.autoscaling.behavior.batch
+    """Return a smaller size, if less load had no use for the present one, nor for one between."""
+    size, memory = situation.batch_size, situation.memory
     to = max(situation.spec.batching.min_size, capacity.step_down(size))
-    since = situation.now - tuning.interval_s
-    plans = [wish.batch_size for wish in situation.memory.wishes if wish.at >= since]
+    window_s = situation.spec.autoscaling.behavior.scale_down.stabilization_s
     if to >= size or not _has_interval_passed(situation):
         return None
-    if any(plan is None or plan > to for plan in plans) or any(situation.memory.breaches):
+    if situation.now - memory.watching_since < window_s:
         return None
-    return None if _was_too_small(situation) else Retune(to, Reason.LOAD_FELL)
+    since = situation.now - window_s
+    plans = [wish.batch_size for wish in memory.wishes if wish.at >= since]
+    if any(plan is None or plan > to for plan in plans) or max(memory.lateness) > 1:
+        return None
+    return None if _is_still_needed(situation) else Retune(to, Reason.LOAD_FELL)
 
 
 def _has_interval_passed(situation: Situation) -> bool:
@@ -170,11 +175,15 @@ def _was_too_large(change: Change) -> bool:
     return rolled_back or change.reason == Reason.BATCH_TOO_LARGE
 
 
-def _was_too_small(situation: Situation) -> bool:
-    return any(
-        change.reason == Reason.BATCH_ROLLED_BACK and change.to > change.from_
-        for change in _recent(situation)
-    )
+def _is_still_needed(situation: Situation) -> bool:
+    """Return whether a smaller size was too small of late, under no more load than now."""
+    for change in _recent(situation):
+        demand = explain.read_input(change, "demandPeak") or 0.0
+        if change.reason == Reason.BATCH_TOO_SMALL and situation.peak >= SAME_DEMAND[0] * demand:
+            return True
+        if change.reason == Reason.BATCH_ROLLED_BACK and change.to > change.from_:
+            return True
+    return False
 
 
 def _recent(situation: Situation) -> list[Change]:

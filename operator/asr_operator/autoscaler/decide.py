@@ -156,9 +156,5 @@ def _is_due(sample: LoadSample, spec: ScalingSpec, memory: Memory) -> bool:
 
 def _remember_wish(facts: Situation) -> Memory:
     behavior = facts.spec.autoscaling.behavior
-    keep_s = max(
-        behavior.scale_up.stabilization_s,
-        behavior.scale_down.stabilization_s,
-        behavior.batch.interval_s,
-    )
+    keep_s = max(behavior.scale_up.stabilization_s, behavior.scale_down.stabilization_s)
     return facts.memory.with_wish(choices.make_wish(facts), keep_s)

@@ -18,25 +18,31 @@ LATENCY_FINALS = 10  # a quantile over fewer answers is no measurement
 TICKS = 3
 GAIN = 0.2
 LEAST_CORRECTION, MOST_CORRECTION = 0.5, 3.0
+STEADY_RATIO = 0.2
 HARMLESS_RATIO = 0.5  # of the objective; histograms say little about latencies far below it
 JUDGED_UTILIZATION = (0.05, 0.9)
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """What was measured of the finals of one window; `is_missed` against the objective."""
+    """What was measured of the finals of one window; `ratio` to the objective."""
 
     final_s: float
     queue_wait_s: float | None
-    is_missed: bool
+    ratio: float
+
+    @property
+    def is_missed(self) -> bool:
+        """Return whether finals were later than the objective."""
+        return self.ratio > 1
 
 
 def measure_latency(sample: LoadSample, spec: ScalingSpec) -> Latency | None:
     """Return the latency, None when there are too few answers to say."""
     if sample.final_latency_s is None or (sample.finals or 0.0) < LATENCY_FINALS:
         return None
-    missed = sample.final_latency_s > spec.objectives.final_latency_s
-    return Latency(sample.final_latency_s, sample.queue_wait_s, missed)
+    ratio = sample.final_latency_s / spec.objectives.final_latency_s
+    return Latency(sample.final_latency_s, sample.queue_wait_s, ratio)
 
 
 def learn(
@@ -54,7 +60,7 @@ def learn(
             *(seen for seen in memory.demands if seen[0] > sample.at - span_s),
             (sample.at, known.demand),
         ),
-        breaches=(*memory.breaches, latency is not None and latency.is_missed)[-TICKS:],
+        lateness=(*memory.lateness, latency.ratio if latency else 0.0)[-TICKS:],
         finals=memory.finals + (sample.finals or 0.0) * since_s / sample.window_s,
     )
 
@@ -97,6 +103,8 @@ def _learn_rounds(memory: Memory, sample: LoadSample, known: Known, spec: Scalin
 def _learn_correction(
     memory: Memory, sample: LoadSample, known: Known, fleet: Fleet, spec: ScalingSpec
 ) -> Memory:
+    if not _is_steady(memory, sample, known):
+        return memory
     latency, capacity = measure_latency(sample, spec), build_capacity(memory, spec)
     mean = service_model.measure_round(sample.stages)
     if latency is None or capacity is None or mean is None:
@@ -109,6 +117,14 @@ def _learn_correction(
         ratio = min(1.0, ratio)
     ratio = min(MOST_CORRECTION, max(LEAST_CORRECTION, ratio))
     return replace(memory, correction=memory.correction + GAIN * (ratio - memory.correction))
+
+
+def _is_steady(memory: Memory, sample: LoadSample, known: Known) -> bool:
+    """Return whether fleet and load are what they were all through the window."""
+    since = sample.at - sample.window_s
+    changes = [abs(old - known.demand) for at, old in memory.demands if at >= since]
+    settled = memory.fleet_changed_at <= since and not sample.refused_per_s
+    return settled and max(changes, default=0.0) <= STEADY_RATIO * known.demand
 
 
 def _falls_behind(sample: LoadSample, spec: ScalingSpec) -> bool:

@@ -35,8 +35,9 @@ class Memory:
     """The state between two ticks; times in Unix seconds.
 
     `watching_since` is since when the load has been known without a long gap, `demands` the demand
-    at recent ticks, `breaches` whether the objective was missed at the last three. `finals` counts
-    answers since the fleet last changed. `last` is the decision of the last tick, made by `spec`.
+    at recent ticks, `lateness` latency over objective at the last three, 0 for none. `finals`
+    counts answers since the fleet last changed, `fleet` is its replicas asked for and ready.
+    `last` is the decision of the last tick, made by `spec`.
     """
 
     started_at: float
@@ -48,7 +49,7 @@ class Memory:
     correction: float = 1.0
     wishes: tuple[Wish, ...] = ()
     demands: tuple[tuple[float, float], ...] = ()
-    breaches: tuple[bool, ...] = ()
+    lateness: tuple[float, ...] = ()
     finals: float = 0.0
     unknown_since: float | None = None
     fleet: tuple[int, int] | None = None

@@ -8,11 +8,13 @@
 - latency: finals late because of the queue, and not just once; unless adding replicas for that has
   been tried and did not help.
 
-Down, the same votes must hold with a margin, and finals must be in time.
+Down, the same votes must hold with a margin, and finals must be in time. A removal that had to be
+taken back under no more load is not repeated for `AVOID_WINDOWS` stabilization windows.
 """
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 from asr_operator.api.names import Reason
 from asr_operator.autoscaler import batch_policy, explain
@@ -24,6 +26,8 @@ OVERLOAD_RATIO = 0.9
 SESSION_FILL_RATIO = 0.8
 MOST_GROWTH_RATIO = 2.0
 HELPED_RATIO = 0.9
+AVOID_WINDOWS = 10
+SAME_DEMAND_RATIO = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +52,10 @@ def weigh_load(situation: Situation) -> Vote:
 def weigh_latency(situation: Situation) -> Vote:
     """Return the vote of the latency, no replicas while it has none."""
     latency = situation.latency
-    mute = latency is None or not situation.is_breached or not situation.waits_in_queue
-    if latency is None or mute or not situation.is_measured or is_growth_futile(situation):
+    late = situation.is_breached and situation.is_measured and not situation.is_recovering
+    if latency is None or not late or not situation.waits_in_queue or is_growth_futile(situation):
         return Vote(0, Reason.LATENCY_ABOVE_OBJECTIVE)
-    ratio = latency.final_s / situation.spec.objectives.final_latency_s
-    wanted = math.ceil(situation.replicas * min(MOST_GROWTH_RATIO, ratio))
+    wanted = math.ceil(situation.replicas * min(MOST_GROWTH_RATIO, latency.ratio))
     return Vote(wanted, Reason.LATENCY_ABOVE_OBJECTIVE)
 
 
@@ -70,7 +73,7 @@ def weigh_down(situation: Situation) -> int:
         _need_sessions(situation) / margin,
         _gpu_load(situation) / margin,
     ]
-    return max(1, math.ceil(max(needs)))
+    return max(find_least(situation), math.ceil(max(needs)))
 
 
 def is_growth_futile(situation: Situation) -> bool:
@@ -84,6 +87,21 @@ def is_growth_futile(situation: Situation) -> bool:
     demand = explain.read_input(change, "demand") or 0.0
     same_load = situation.known.demand <= (1 + TOLERANCE_RATIO) * demand
     return same_load and 1000 * situation.latency.final_s >= HELPED_RATIO * latency_ms
+
+
+def find_least(situation: Situation) -> int:
+    """Return the fewest replicas that have not proved too few for a load like this."""
+    changes = [change for change in situation.memory.changes if change.knob == "replicas"]
+    window_s = situation.spec.autoscaling.behavior.scale_down.stabilization_s
+    since, least = situation.now - AVOID_WINDOWS * window_s, 1
+    for removal, return_ in pairwise(changes):
+        before = explain.read_input(removal, "demandPeak") or 0.0
+        after = explain.read_input(return_, "demandPeak") or 0.0
+        taken_back = removal.reason == Reason.LOAD_FELL and return_.to > return_.from_ >= removal.to
+        same = after <= SAME_DEMAND_RATIO * before and after <= SAME_DEMAND_RATIO * situation.peak
+        if taken_back and same and return_.at >= since:
+            least = max(least, return_.from_ + 1)
+    return least
 
 
 def _last_latency_growth(situation: Situation) -> Change | None:

@@ -13,7 +13,8 @@ from asr_operator.state.load import LoadSample
 from asr_operator.state.scaling import Fleet
 
 BREACHES = 2  # of the last three ticks
-RISING_RATIO = 0.1
+RECOVERING_RATIO = 0.9
+RISING_RATIO = 0.2
 MOST_FORECAST_RATIO = 2.0
 
 
@@ -63,7 +64,13 @@ class Situation:
     def is_breached(self) -> bool:
         """Return whether the objective is missed, and not just once."""
         missed = self.latency is not None and self.latency.is_missed
-        return missed and sum(self.memory.breaches) >= BREACHES
+        return missed and sum(ratio > 1 for ratio in self.memory.lateness) >= BREACHES
+
+    @property
+    def is_recovering(self) -> bool:
+        """Return whether finals are clearly less late than a tick ago."""
+        lateness = self.memory.lateness
+        return len(lateness) > 1 and lateness[-1] < RECOVERING_RATIO * lateness[-2]
 
     @property
     def is_measured(self) -> bool:
@@ -112,12 +119,18 @@ def batch_size_in_force(fleet: Fleet, spec: ScalingSpec) -> int:
 
 
 def forecast_demand(memory: Memory, ahead_s: float) -> float:
-    """Return the demand by the line through the ends of the recent past, 0 unless it rises."""
+    """Return the demand to expect, 0 unless it rises: now as well as over the recent past.
+
+    The smaller of both slopes counts, as a step looks like a slope to a window that it fills.
+    """
     if len(memory.demands) < 3:
         return 0.0
-    (then, before), (now, demand) = memory.demands[0], memory.demands[-1]
-    rise = demand - before
-    steady = all(old <= demand for _, old in memory.demands)
-    if not steady or rise <= RISING_RATIO * demand:
+    (then, before), (earlier, previous), (now, demand) = (
+        memory.demands[0],
+        memory.demands[-2],
+        memory.demands[-1],
+    )
+    slope = min((demand - before) / (now - then), (demand - previous) / (now - earlier))
+    if slope * (now - then) <= RISING_RATIO * demand:
         return 0.0
-    return min(MOST_FORECAST_RATIO * demand, demand + rise * ahead_s / (now - then))
+    return min(MOST_FORECAST_RATIO * demand, demand + slope * ahead_s)

@@ -1,0 +1,249 @@
+"""Short ways to say what the load is, and a small fleet whose load follows from what is decided."""
+
+import math
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from asr_operator.api.autoscaling import (
+    Autoscaling,
+    BatchPolicy,
+    Behavior,
+    Objectives,
+    ScalingSpec,
+)
+from asr_operator.autoscaler import decide
+from asr_operator.autoscaler.memory import Memory, restore
+from asr_operator.state.load import LoadSample, PodLoad, StageLoad
+from asr_operator.state.scaling import Change, Fleet
+
+NOW = 1_000_000.0
+
+
+@pytest.fixture
+def now():
+    return NOW
+
+
+@pytest.fixture
+def make_spec():
+    """A spec in which both knobs are tuned, with fields of any of its parts as given."""
+
+    def make(mode: str = "Auto", batching: str = "Auto", **fields: Any) -> ScalingSpec:
+        def pick(kind: Any) -> dict[str, Any]:
+            return {name: fields.pop(name) for name in list(fields) if name in kind.__slots__}
+
+        behavior = replace(Behavior(), **pick(Behavior))
+        objectives = replace(Objectives(), **pick(Objectives))
+        autoscaling = replace(Autoscaling(), mode=mode, behavior=behavior, **pick(Autoscaling))
+        policy = replace(BatchPolicy(), mode=batching, **pick(BatchPolicy))
+        assert not fields
+        return ScalingSpec(objectives=objectives, batching=policy, autoscaling=autoscaling)
+
+    return make
+
+
+@pytest.fixture
+def make_fleet():
+    """A fleet of ready servers; `desired` is as many as are ready unless given."""
+
+    def make(ready: int = 2, **fields: Any) -> Fleet:
+        names = tuple(f"pod-{number}" for number in range(ready))
+        return Fleet(**{"desired": ready, "ready": names, "batch_size": 8, **fields})
+
+    return make
+
+
+@pytest.fixture
+def make_sample():
+    """A moderate load, in time, on two servers, with the fields as given.
+
+    `busy_s` and `items` are those of one batch of 3 s items, 2 of them a second.
+    """
+
+    def make(pods: int | tuple[PodLoad, ...] = 2, **fields: Any) -> LoadSample:
+        if isinstance(pods, int):
+            pods = tuple(
+                PodLoad(f"pod-{number}", 5.0, sessions=10.0, session_limit=100.0, duty_ratio=0.5)
+                for number in range(pods)
+            )
+        items = fields.pop("items", 4.0)
+        stage = StageLoad(
+            stage="asr",
+            batches_per_s=2.0,
+            items_per_s=2.0 * items,
+            padded_audio_ratio=6.0 * items,
+            busy_ratio=2.0 * fields.pop("busy_s", 0.05),
+            size_bound_ratio=fields.pop("size_bound", 0.0),
+        )
+        default: dict[str, Any] = {
+            "at": NOW,
+            "window_s": 60.0,
+            "pods": pods,
+            "demand_audio_ratio": 6.0 * items,
+            "refused_per_s": 0.0,
+            "finals": 500.0,
+            "final_latency_s": 0.2,
+            "queue_wait_s": 0.05,
+            "stages": (stage,),
+        }
+        sample = LoadSample(**{**default, **fields})
+        return replace(
+            sample, demand_peak_ratio=fields.get("demand_peak_ratio", sample.demand_audio_ratio)
+        )
+
+    return make
+
+
+@pytest.fixture
+def idle_sample():
+    """Servers that are all heard, and to which nothing arrives."""
+
+    def make(pods: int = 2, **fields: Any) -> LoadSample:
+        loads = tuple(PodLoad(f"pod-{n}", 5.0, sessions=0.0, duty_ratio=0.0) for n in range(pods))
+        default = {"at": NOW, "window_s": 60.0, "pods": loads, "demand_audio_ratio": 0.0}
+        return LoadSample(**{**default, **fields})
+
+    return make
+
+
+@pytest.fixture
+def watched():
+    """The memory of an operator that has watched for an hour."""
+
+    def make(*changes: Change, **fields: Any) -> Memory:
+        return replace(restore(changes, started_at=NOW - 3600), **fields)
+
+    return make
+
+
+@dataclass
+class SimulatedFleet:
+    """Servers whose batches take `start_s + audio_s * padded seconds`, under an even load.
+
+    Batches are as large as what arrives during one of them, within the batch size. What cannot be
+    served queues up. A sample is about the last minute, as Prometheus would tell it.
+    """
+
+    spec: ScalingSpec
+    start_s: float = 0.03
+    audio_s: float = 0.01
+    item_s: float = 3.0
+    replicas: int = 1
+    batch_size: int = 4
+    cold_start_s: float = 30.0
+    now: float = NOW
+    backlog: float = 0.0
+    available: int | None = None
+    memory: Memory = field(default_factory=lambda: restore((), NOW - 3600))
+    changes: list[Change] = field(default_factory=list)
+    latencies: deque[float] = field(default_factory=lambda: deque(maxlen=4))
+    waits: deque[float] = field(default_factory=lambda: deque(maxlen=4))
+    stages: deque[StageLoad] = field(default_factory=lambda: deque(maxlen=4))
+    demands: deque[float] = field(default_factory=lambda: deque(maxlen=12))
+    starting: list[float] = field(default_factory=list)
+    ready: int = 1
+
+    def __post_init__(self) -> None:
+        self.ready = self.replicas
+
+    def run(self, demand: float, minutes: float) -> None:
+        """Let a load of audio seconds per second arrive; decide every 15 s."""
+        for _ in range(round(4 * minutes)):
+            self.step(demand)
+
+    def step(self, demand: float) -> decide.ScalingDecision:
+        self.now += 15.0
+        self.starting = [at for at in self.starting if at > self.now]
+        room = self.replicas if self.available is None else min(self.replicas, self.available)
+        self.ready = room - len(self.starting)
+        fleet = Fleet(
+            desired=self.replicas,
+            ready=tuple(f"pod-{number}" for number in range(self.ready)),
+            unready=len(self.starting),
+            blocked="quota" if room < self.replicas else None,
+            cold_start_s=self.cold_start_s,
+            batch_size=self.batch_size,
+            max_sessions=1000,
+        )
+        decision, self.memory = decide.decide(
+            self.sample(demand), fleet, self.spec, self.memory, self.now
+        )
+        self.changes += decision.changes
+        self.starting += [self.now + self.cold_start_s] * (decision.replicas - self.replicas)
+        self.starting = self.starting[: max(0, decision.replicas - self.ready)]
+        self.replicas, self.batch_size = decision.replicas, decision.batch_size
+        return decision
+
+    @property
+    def latency_s(self) -> float:
+        return max(self.latencies)
+
+    def sample(self, demand: float) -> LoadSample:
+        items = demand / self.item_s / self.ready
+        shared = items * self.audio_s * self.item_s
+        natural = items * self.start_s / (1 - shared) if shared < 1 else float("inf")
+        size = max(1.0, min(float(self.batch_size), natural))
+        busy_s = self._batch_s(size)
+        most = self.batch_size / self._batch_s(self.batch_size)
+        self.backlog = max(0.0, self.backlog + (items - most) * 15.0)
+        load = min(0.98, items / most)
+        tail_s = self._batch_s(max(1.0, min(float(self.batch_size), 2 * natural)))
+        wait_s = tail_s * (1 + 1.5 * load / (1 - load)) + self.backlog / most
+        self.latencies.append(0.02 + tail_s + wait_s)
+        self.waits.append(wait_s)
+        self.demands.append(demand)
+        window = list(self.demands)[-4:]
+        peaks = [sum(list(self.demands)[i : i + 4]) / 4 for i in range(len(self.demands) - 3)]
+        served = min(items, most) * self.ready
+        stage = StageLoad(
+            stage="asr",
+            batches_per_s=served / size,
+            items_per_s=served,
+            padded_audio_ratio=served * self.item_s,
+            busy_ratio=served / size * busy_s,
+            size_bound_ratio=_share_of_full_batches(natural, self.batch_size),
+        )
+        self.stages.append(stage)
+        pods = tuple(
+            PodLoad(f"pod-{number}", 3.0, sessions=demand / self.ready, duty_ratio=0.5)
+            for number in range(self.ready)
+        )
+        return LoadSample(
+            at=self.now,
+            window_s=60.0,
+            pods=pods,
+            demand_audio_ratio=sum(window) / len(window),
+            demand_peak_ratio=max(peaks, default=demand),
+            refused_per_s=0.0,
+            finals=served * 60,
+            final_latency_s=self.latency_s if any(window) else None,
+            queue_wait_s=max(self.waits) if any(window) else None,
+            stages=(_average(tuple(self.stages)),),
+        )
+
+    def _batch_s(self, size: float) -> float:
+        return self.start_s + self.audio_s * self.item_s * size
+
+
+def _share_of_full_batches(natural: float, size: int) -> float:
+    """Return how often as many arrive by chance as fill a batch, where `natural` do on average."""
+    if natural > 100:
+        return 1.0
+    fewer = sum(
+        math.exp(-natural) * natural**count / math.factorial(count) for count in range(size)
+    )
+    return 1.0 if size == 1 else max(0.0, 1 - fewer)
+
+
+def _average(stages: tuple[StageLoad, ...]) -> StageLoad:
+    fields = ("batches_per_s", "items_per_s", "padded_audio_ratio", "busy_ratio")
+    means = {name: sum(getattr(stage, name) for stage in stages) / len(stages) for name in fields}
+    return replace(stages[-1], **means)
+
+
+@pytest.fixture
+def simulated():
+    return SimulatedFleet
