@@ -12,7 +12,8 @@ from asr_operator import metrics as operator_metrics
 from asr_operator.api import names
 from asr_server import metrics as server_metrics
 
-CHART = Path(__file__).parents[2] / "charts" / "asr-operator"
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "asr-operator"
 GROUPS = yaml.safe_load((CHART / "alerts" / "rules.yaml").read_text())["groups"]
 RULES = [rule for group in GROUPS for rule in group["rules"]]
 QUERIES = [
@@ -95,3 +96,12 @@ def test_objectives_are_rounded_up_to_the_bounds_of_the_histogram():
 def test_conditions_and_reasons_that_are_named_exist(query):
     assert set(re.findall(r'\btype="(\w+)"', query)) <= set(names.ConditionType)
     assert set(re.findall(r'\breason!?="(\w+)"', query)) <= set(names.Reason)
+
+
+def test_page_on_operations_tells_of_every_condition_and_alert():
+    told = re.findall(r"^\| (\w+) \|", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE)
+
+    assert [each for each in told if each in set(names.ConditionType)] == list(names.ConditionType)
+    assert [each for each in told if each.startswith("Asr")] == [
+        rule["alert"] for rule in RULES if "alert" in rule
+    ]
