@@ -58,6 +58,7 @@ def graph(
         .height(HEIGHT)
         .fill_opacity(30 if stacked else 0)
         .show_points(options.VisibilityMode.NEVER)
+        .legend(common.VizLegendOptions().show_legend(True))  # noqa: FBT003 - the builder's way
         .tooltip(common.VizTooltipOptions().mode(options.TooltipDisplayMode.MULTI))
     )
     if stacked:
@@ -103,7 +104,15 @@ def distribution(title: str, description: str, histogram: str) -> heatmap.Panel:
         .datasource(DATASOURCE)
         .span(THIRD)
         .height(HEIGHT)
-        .color(heatmap.HeatmapColorOptions().mode(heat.HeatmapColorMode.SCHEME).scheme("Blues"))
+        .color(
+            heatmap.HeatmapColorOptions()
+            .mode(heat.HeatmapColorMode.SCHEME)
+            .scheme("Blues")
+            .exponent(0.5)
+            .fill("blue")
+            .steps(32)
+        )
+        .show_tooltip()
         .with_target(
             _query(f"sum by (le) ({buckets})")
             .format(queries.PromQueryFormat.HEATMAP)
@@ -121,6 +130,7 @@ def listing(title: str, description: str, expression: str, columns: list[str]) -
         .datasource(DATASOURCE)
         .span(THIRD)
         .height(HEIGHT)
+        .show_header(True)  # noqa: FBT003 - the builder's way
         .with_transformation(
             models.DataTransformerConfig(
                 id_val="filterFieldsByName", options={"include": {"names": columns}}
