@@ -1,28 +1,15 @@
-"""The reconcile, and the kopf entry points that mark services dirty.
+"""kopf's entry points: they mark services dirty and do nothing else.
 
-Handlers only mark: what happened does not matter, only what is. One reconcile observes, decides,
-applies and reports; it may be cut off anywhere, because the next one starts from what is there.
+What happened does not matter, only what is: the queue's workers look, in `asr_operator.reconcile`.
 """
 
-import logging
-from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
-import aiohttp
 import kopf
 from kubernetes.aio import client as kubernetes_client
 
-from asr_operator import metrics
 from asr_operator.api import names
-from asr_operator.cluster import apply, client, observe, report
-from asr_operator.cluster.work_queue import Key, Outcome, WorkQueue
-from asr_operator.decisions import plan
-from asr_operator.decisions import report as decided_report
-from asr_operator.state.plan import Plan
-from asr_operator.state.policy import ServerPolicy
-
-logger = logging.getLogger(__name__)
+from asr_operator.cluster.work_queue import WorkQueue
 
 CHILD_RESOURCES = (
     ("apps", "v1", "deployments"),
@@ -35,76 +22,6 @@ CHILD_SELECTOR = f"{names.MANAGED_BY_LABEL}={names.FIELD_MANAGER}"
 
 # Work ends at its deadline of a minute, so after this long no worker works any more.
 STALLED_S = 180.0
-
-
-class Reconciler:
-    """Brings one service at a time from what is observed to what is asked for."""
-
-    def __init__(
-        self,
-        cluster: client.Cluster,
-        policy: ServerPolicy,
-        measured: metrics.OperatorMetrics,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._cluster = cluster
-        self._policy = policy
-        self._metrics = measured
-        self._clock = clock
-
-    async def reconcile(self, key: Key) -> Outcome:
-        """Observe, decide, apply, report; raise what another attempt may put right."""
-        with self._metrics.reconcile_seconds.time():
-            try:
-                return await self._reconcile(key)
-            except client.ApiError as error:
-                if error.cause == client.NAMESPACE_TERMINATING:
-                    return Outcome.GONE
-                raise
-
-    async def _reconcile(self, key: Key) -> Outcome:
-        snapshot = await observe.observe_service(self._cluster, *key)
-        if snapshot is None:
-            return Outcome.GONE
-        observed = observe.read_observed(snapshot)
-        if observed.service.deleting:
-            return Outcome.GONE
-        planned = plan.plan_children(observed, self._policy)
-        applied = await apply.apply_children(self._cluster, planned, snapshot)
-        await self._report(snapshot.replace(applied.changed), planned, applied)
-        waits_for_others = applied.refusals or (planned.hold and not observed.service.paused)
-        return Outcome.RETRY if waits_for_others else Outcome.DONE
-
-    async def _report(
-        self, snapshot: observe.Snapshot, planned: Plan, applied: apply.Applied
-    ) -> None:
-        observed = observe.read_observed(snapshot)
-        now = self._clock()
-        new = decided_report.decide_status(observed, planned, applied.refusals, now)
-        service = observed.service.identity
-        told = decided_report.find_transitions(observed.status, new)
-        if applied.changed or told:
-            logger.info(
-                "applied: %s; now: %s",
-                ", ".join(applied.changed) or "nothing",
-                ", ".join(transition.reason for transition in told) or "as before",
-                extra={"service": f"{service.namespace}/{service.name}"},
-            )
-        if new != observed.status:
-            await report.write_status(self._cluster, snapshot, new)
-            await report.post_events(self._cluster, service, told, now)
-
-    def record_failure(self, key: Key, error: Exception) -> None:
-        """Tell of a reconcile that failed; it will be tried again."""
-        where = {"service": "/".join(key)}
-        if isinstance(error, client.ApiError) and error.status == client.CONFLICT:
-            logger.debug("changed while it was reconciled: %s", error, extra=where)
-            return
-        self._metrics.reconcile_errors.inc()
-        if isinstance(error, client.ApiError | aiohttp.ClientError | TimeoutError):
-            logger.warning("reconcile failed: %s", error or "timed out", extra=where)
-        else:
-            logger.error("reconcile failed", exc_info=error, extra=where)
 
 
 def build_registry(

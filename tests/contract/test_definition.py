@@ -15,8 +15,10 @@ from asr_operator.api.scaling_status import (
     ScalingRecord,
 )
 from asr_operator.decisions import plan
+from asr_operator.state.load import NoLoad
 from asr_operator.state.observed import Observed
 from asr_operator.state.policy import ServerPolicy
+from asr_operator.state.tick import Tick
 
 CRD = yaml.safe_load((Path(__file__).parents[2] / "crds" / "asrservices.yaml").read_text())
 VERSION = CRD["spec"]["versions"][0]
@@ -24,6 +26,7 @@ SCHEMA = VERSION["schema"]["openAPIV3Schema"]["properties"]
 DEMO = {"model": {"demo": {}}}
 CLAIM = {"model": {"pvc": {"claimName": "models"}}}
 POLICY = ServerPolicy(image="asr-server:1", image_patterns=("*",))
+BLIND = Tick(NoLoad(0, names.Reason.PROMETHEUS_NOT_CONFIGURED, "set it"))
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 # A value unlike the default for every field, and the spec in which it changes a child,
@@ -115,7 +118,8 @@ def body(spec_):
 def children(spec_):
     """Return the children that the operator plans for a spec."""
     service = spec.parse_service(body(defaulted(SCHEMA["spec"], spec_)))
-    planned = plan.plan_children(Observed(service, status.AsrServiceStatus()), POLICY)
+    observed = Observed(service, status.AsrServiceStatus())
+    planned = plan.plan_children(observed, POLICY, BLIND, NOW)
     assert planned.spec_problem is None
     return planned.children
 

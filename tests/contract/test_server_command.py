@@ -12,6 +12,7 @@ import yaml
 from asr_operator.api import names, spec
 from asr_operator.children import config_map, pod
 from asr_operator.decisions import failures
+from asr_operator.state.plan import Knobs
 from asr_operator.state.policy import ServerPolicy
 from asr_server import main, settings
 
@@ -114,7 +115,7 @@ def strings_in(module):
 def test_live_configuration_is_where_the_server_looks():
     mounts = {each["name"]: each["mountPath"] for each in container()["volumeMounts"]}
     volumes = {each["name"]: each for each in template()["spec"]["volumes"]}
-    built = config_map.build_config_map(OWNER, spec.AsrServiceSpec(DEMO), None)
+    built = config_map.build_config_map(OWNER, spec.AsrServiceSpec(DEMO), Knobs(1, 16), None)
     (file,) = built["data"]
 
     assert parsed().live_config == Path(mounts["live-config"]) / file

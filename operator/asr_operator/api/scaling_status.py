@@ -4,6 +4,7 @@ As in the rest of the status, times are text as the API server writes it. What i
 absent; it is never 0.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -48,7 +49,10 @@ class Recommendation:
 
 @dataclass(frozen=True, slots=True)
 class ScalingRecord:
-    """One change of a knob, which is one write of the Deployment or of the ConfigMap."""
+    """One change of a knob, which is one write of the Deployment or of the ConfigMap.
+
+    The write carries the record in an annotation, so that neither is ever without the other.
+    """
 
     time: str
     knob: Knob
@@ -110,3 +114,17 @@ def render_record(record: ScalingRecord) -> dict[str, Any]:
         "reason": str(record.reason),
         **({"inputs": dict(record.inputs)} if record.inputs else {}),
     }
+
+
+def parse_record_text(text: str | None) -> ScalingRecord | None:
+    """Read the record in an annotation; None when there is none, or none that can be read."""
+    try:
+        record = parse_record(json.loads(text or "null"))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+    return record if type(record.to) is int and type(record.from_) is int else None
+
+
+def render_record_text(record: ScalingRecord) -> str:
+    """Return a record as the text of an annotation."""
+    return json.dumps(render_record(record), sort_keys=True)

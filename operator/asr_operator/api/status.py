@@ -66,6 +66,11 @@ def render_time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def parse_time(text: str) -> datetime:
+    """Read a moment as the API server writes it; raise `ValueError` when it is none."""
+    return datetime.fromisoformat(text)
+
+
 def parse_status(body: Mapping[str, Any]) -> AsrServiceStatus:
     """Read the status of an AsrService as the API server returns it; what is absent is empty."""
     status: Mapping[str, Any] = body.get("status") or {}

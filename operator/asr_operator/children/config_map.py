@@ -1,7 +1,8 @@
 """The ConfigMap with the live configuration: what running servers take over without a restart.
 
 Its `generation` counts changes of its content, so that what a server reports can be compared with
-what it was told.
+what it was told. A generation never comes again with other content, even if the ConfigMap was
+deleted meanwhile.
 """
 
 import json
@@ -10,36 +11,42 @@ from typing import Any
 from asr_operator.api import names
 from asr_operator.api.spec import AsrServiceSpec, Identity
 from asr_operator.children import metadata
-from asr_operator.state.plan import Manifest
+from asr_operator.state.plan import Knobs, Manifest
 
 LIVE_CONFIG_FILE = "config.json"
 
 
-def build_config_map(owner: Identity, spec: AsrServiceSpec, observed: str | None) -> Manifest:
+def build_config_map(
+    owner: Identity, spec: AsrServiceSpec, knobs: Knobs, observed: str | None
+) -> Manifest:
     """Return the ConfigMap; `observed` is the live configuration that is in the cluster now."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": metadata.build_metadata(owner, names.config_map_name(owner.name)),
-        "data": {LIVE_CONFIG_FILE: render_live_config(spec, observed)},
+        "metadata": {
+            **metadata.build_metadata(owner, names.config_map_name(owner.name)),
+            **metadata.build_annotations(knobs.batch_record),
+        },
+        "data": {LIVE_CONFIG_FILE: render_live_config(spec, knobs, observed)},
     }
 
 
-def render_live_config(spec: AsrServiceSpec, observed: str | None) -> str:
-    """Return the live configuration as JSON, numbered one above `observed` when it differs.
+def render_live_config(spec: AsrServiceSpec, knobs: Knobs, observed: str | None) -> str:
+    """Return the live configuration as JSON.
 
-    Numbering starts at 1 when there is nothing readable to go on from.
+    It is numbered one above all that servers know when it differs from `observed`, or when that
+    has a lower number than they were told.
     """
     content = {
-        "batch_size": spec.batching.size,
+        "batch_size": knobs.batch_size,
         "batch_audio_s": spec.batching.audio_s,
         "max_wait_ms": spec.batching.max_wait_ms,
         "max_sessions": spec.runtime.max_sessions,
     }
     previous = _read_object(observed)
     generation = _read_generation(previous)
-    if previous != {"generation": generation, **content}:
-        generation += 1
+    if previous != {"generation": generation, **content} or generation < knobs.told_generation:
+        generation = max(generation, knobs.told_generation) + 1
     return json.dumps({"generation": generation, **content}, indent=2) + "\n"
 
 
@@ -47,6 +54,11 @@ def read_batch_size(live_config: str | None) -> int | None:
     """Return the batch size that a live configuration tells servers, or None."""
     size = _read_object(live_config).get("batch_size")
     return size if type(size) is int else None
+
+
+def read_generation(live_config: str | None) -> int:
+    """Return the generation of a live configuration, 0 when there is none."""
+    return _read_generation(_read_object(live_config))
 
 
 def _read_object(text: str | None) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""What every child has in common: name, labels and owner."""
+"""What every child has in common: name, labels and owner; and the record of its last change."""
 
 from typing import Any
 
-from asr_operator.api import names
+from asr_operator.api import names, scaling_status
+from asr_operator.api.scaling_status import ScalingRecord
 from asr_operator.api.spec import Identity
 
 
@@ -27,3 +28,11 @@ def build_metadata(owner: Identity, name: str) -> dict[str, Any]:
             }
         ],
     }
+
+
+def build_annotations(record: ScalingRecord | None) -> dict[str, Any]:
+    """Return what a child's metadata gains by the record of the last change of its knob."""
+    if record is None:
+        return {}
+    text = scaling_status.render_record_text(record)
+    return {"annotations": {names.CHANGE_ANNOTATION: text}}

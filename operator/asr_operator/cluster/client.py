@@ -40,6 +40,9 @@ class Cluster(Protocol):
     async def apply(self, path: str, manifest: Manifest, *, force: bool) -> Manifest:
         """Apply an object on the server side; `force` takes fields over from other managers."""
 
+    async def merge(self, path: str, patch: Manifest) -> Manifest:
+        """Merge some fields into an object; null removes one."""
+
     async def create(self, path: str, manifest: Manifest) -> Manifest:
         """Create an object in a collection."""
 
@@ -64,6 +67,13 @@ class KubernetesCluster:
         query = {"fieldManager": names.FIELD_MANAGER, "force": str(force).lower()}
         return await self._request(
             "PATCH", path, query=query, body=manifest, content="application/apply-patch+yaml"
+        )
+
+    async def merge(self, path: str, patch: Manifest) -> Manifest:
+        """Merge some fields into an object; null removes one."""
+        query = {"fieldManager": names.FIELD_MANAGER}
+        return await self._request(
+            "PATCH", path, query=query, body=patch, content="application/merge-patch+json"
         )
 
     async def create(self, path: str, manifest: Manifest) -> Manifest:

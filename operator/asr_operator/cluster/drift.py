@@ -40,14 +40,20 @@ def has_drifted(desired: Manifest, observed: Manifest) -> bool:
 
 def find_owned_fields(observed: Manifest) -> Mapping[str, Any] | None:
     """Return the fields that the operator applied, as FieldsV1, or None when it applied none."""
+    entry = find_entry(observed)
+    return None if entry is None else entry["fieldsV1"]
+
+
+def find_entry(observed: Manifest) -> Mapping[str, Any] | None:
+    """Return the entry of `managedFields` about what the operator applied, or None."""
     for entry in observed["metadata"].get("managedFields") or ():
         if (
             entry.get("manager") == names.FIELD_MANAGER
             and entry.get("operation") == "Apply"
             and "subresource" not in entry
         ):
-            fields: Mapping[str, Any] = entry["fieldsV1"]
-            return fields
+            found: Mapping[str, Any] = entry
+            return found
     return None
 
 

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from asr_operator.api import names, spec, status
+from asr_operator.api import names, scaling_status, spec, status
 from asr_operator.children.config_map import LIVE_CONFIG_FILE
-from asr_operator.cluster import client, paths
+from asr_operator.cluster import client, drift, paths
 from asr_operator.state.observed import (
     Observed,
     ObservedChild,
+    ObservedConfig,
     ObservedDeployment,
     ObservedPod,
     Termination,
@@ -61,13 +62,14 @@ def read_observed(snapshot: Snapshot) -> Observed:
         if child.controller_uid == service.identity.uid
     }
     deployment, exposed = own.get("Deployment"), own.get("Service")
+    config_map = own.get("ConfigMap")
     return Observed(
         service=service,
         status=status.parse_status(snapshot.service),
         children=children,
         deployment=read_deployment(deployment) if deployment else None,
         service_port=exposed["spec"]["ports"][0]["port"] if exposed else None,
-        live_config=(own.get("ConfigMap", {}).get("data") or {}).get(LIVE_CONFIG_FILE),
+        config=read_config(config_map) if config_map else None,
         pods=tuple(read_pod(pod) for pod in snapshot.pods if _is_live(pod)),
     )
 
@@ -80,6 +82,8 @@ def read_deployment(deployment: Manifest) -> ObservedDeployment:
     refused = conditions.get("ReplicaFailure") or {}
     return ObservedDeployment(
         is_current=observed.get("observedGeneration", 0) >= deployment["metadata"]["generation"],
+        desired=deployment["spec"].get("replicas", 1),
+        replicas_record=_read_record(deployment),
         replicas=observed.get("replicas", 0),
         updated_replicas=observed.get("updatedReplicas", 0),
         ready_replicas=observed.get("readyReplicas", 0),
@@ -87,6 +91,16 @@ def read_deployment(deployment: Manifest) -> ObservedDeployment:
         pod_refusal=_drop_pod_name(refused.get("message", ""))
         if refused.get("status") == "True"
         else None,
+    )
+
+
+def read_config(config_map: Manifest) -> ObservedConfig:
+    """Return the live configuration of a ConfigMap."""
+    entry = drift.find_entry(config_map) or {}
+    return ObservedConfig(
+        text=(config_map.get("data") or {}).get(LIVE_CONFIG_FILE, ""),
+        written_at=entry.get("time"),
+        batch_record=_read_record(config_map),
     )
 
 
@@ -98,11 +112,18 @@ def read_pod(pod: Manifest) -> ObservedPod:
     container: Manifest = next(iter(observed.get("containerStatuses") or ()), {})
     state = container.get("state") or {}
     waiting = state.get("waiting") or {}
+    ready = conditions.get("Ready") or {}
+    is_ready = ready.get("status") == "True"
+    annotations = metadata.get("annotations") or {}
     return ObservedPod(
         name=metadata["name"],
         template=(metadata.get("labels") or {}).get(POD_TEMPLATE_LABEL, ""),
         created_at=metadata["creationTimestamp"],
-        is_ready=(conditions.get("Ready") or {}).get("status") == "True",
+        is_ready=is_ready,
+        ready_at=ready.get("lastTransitionTime") if is_ready else None,
+        told_generation=_parse_generation(annotations.get(names.CONFIG_GENERATION_ANNOTATION)),
+        told_at=annotations.get(names.CONFIG_TOLD_ANNOTATION),
+        deletion_cost=annotations.get(names.DELETION_COST_ANNOTATION),
         is_running="running" in state,
         waiting_reason=waiting.get("reason", ""),
         waiting_message=waiting.get("message", ""),
@@ -118,6 +139,15 @@ def _read_termination(state: Mapping[str, Any], last: Mapping[str, Any]) -> Term
     if ended is None:
         return None
     return Termination(ended["exitCode"], ended.get("reason", ""), ended.get("message", ""))
+
+
+def _read_record(child: Manifest) -> scaling_status.ScalingRecord | None:
+    annotations = child["metadata"].get("annotations") or {}
+    return scaling_status.parse_record_text(annotations.get(names.CHANGE_ANNOTATION))
+
+
+def _parse_generation(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isascii() and text.isdigit() else None
 
 
 def _read_child(kind: str, child: Manifest) -> ObservedChild:

@@ -1,13 +1,20 @@
-"""Writes the status of a service, and an event for each change worth telling."""
+"""Writes the status of a service, and an event for each change worth telling.
+
+A change of a knob that follows a change of the spec is not told: whoever made it knows.
+"""
 
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 
 from asr_operator.api import names, status
+from asr_operator.api.names import Reason
+from asr_operator.api.scaling_status import ScalingRecord
 from asr_operator.api.spec import Identity
+from asr_operator.autoscaler import explain
 from asr_operator.cluster import client, paths
 from asr_operator.cluster.observe import Snapshot
+from asr_operator.decisions import history
 from asr_operator.decisions.report import Transition
 from asr_operator.state.plan import Manifest
 
@@ -25,6 +32,15 @@ async def write_status(
     }
     path = paths.status_path(metadata["namespace"], metadata["name"])
     await cluster.apply(path, manifest, force=True)
+
+
+def describe_changes(records: Iterable[ScalingRecord]) -> tuple[Transition, ...]:
+    """Return what to tell of the changes that the autoscaler made."""
+    return tuple(
+        Transition("Normal", str(change.reason), explain.describe_change(change))
+        for change in history.read_changes(records)
+        if change.reason != Reason.SPEC_CHANGED
+    )
 
 
 async def post_events(

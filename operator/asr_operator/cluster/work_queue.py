@@ -4,12 +4,14 @@ Rules:
 1. A key is worked on by one worker at a time, and waits at most once however often it is marked.
 2. A key that is marked while it is worked on is worked on again, because what was seen is old.
 3. After a failure a key waits longer each time; a mark cuts the wait short, a success ends it.
-4. Every key comes round again after the resync time, until it is gone.
+4. Every key comes round again after the resync time, until it is gone, or sooner if its work says
+   so; also while it fails.
 5. No piece of work outlasts its deadline.
 """
 
 import asyncio
 import enum
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -29,6 +31,14 @@ class Outcome(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a piece of work, and after how long to look again at the latest."""
+
+    outcome: Outcome
+    look_again_s: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
 class QueuePolicy:
     """Times in seconds; `jitter()` returns a number in [0, 1) that spreads waits."""
 
@@ -44,7 +54,7 @@ class WorkQueue:
 
     def __init__(
         self,
-        work: Callable[[Key], Awaitable[Outcome]],
+        work: Callable[[Key], Awaitable[Result]],
         on_failure: Callable[[Key, Exception], None],
         policy: QueuePolicy,
     ) -> None:
@@ -89,33 +99,32 @@ class WorkQueue:
             key = await self._ready.get()
             self._running.add(key)
             try:
-                outcome = await self._attempt(key)
+                result = await self._attempt(key)
             finally:
                 self._running.discard(key)
                 self._pending.discard(key)
                 self._progressed_at = asyncio.get_running_loop().time()
-            self._settle(key, outcome)
+            self._settle(key, result)
 
-    async def _attempt(self, key: Key) -> Outcome:
+    async def _attempt(self, key: Key) -> Result:
         try:
             async with asyncio.timeout(self._policy.deadline_s):
                 return await self._work(key)
         except Exception as error:  # noqa: BLE001 - one key must not stop the others
             self._on_failure(key, error)
-            return Outcome.RETRY
+            return Result(Outcome.RETRY)
 
-    def _settle(self, key: Key, outcome: Outcome) -> None:
-        if outcome is Outcome.RETRY:
+    def _settle(self, key: Key, result: Result) -> None:
+        if result.outcome is Outcome.RETRY:
             self._failures[key] = self._failures.get(key, 0) + 1
         else:
             self._failures.pop(key, None)
         if key in self._again:
             self._again.discard(key)
             self.mark(key)
-        elif outcome is not Outcome.GONE:
-            self._timers[key] = asyncio.get_running_loop().call_later(
-                self._decide_wait_s(key), self.mark, key
-            )
+        elif result.outcome is not Outcome.GONE:
+            wait_s = min(self._decide_wait_s(key), result.look_again_s)
+            self._timers[key] = asyncio.get_running_loop().call_later(wait_s, self.mark, key)
 
     def _decide_wait_s(self, key: Key) -> float:
         failures = self._failures.get(key, 0)

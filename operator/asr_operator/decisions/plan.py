@@ -4,25 +4,34 @@ Rules: a paused service, a spec that cannot be used and a name that belongs to s
 nothing; running servers go on as they are. Children come in the order in which they are needed.
 """
 
+from datetime import datetime
 from fnmatch import fnmatchcase
 
 from asr_operator.api import names
 from asr_operator.api.names import Reason
 from asr_operator.api.spec import AsrService, AsrServiceSpec, InvalidSpec
 from asr_operator.children import config_map, deployment, disruption_budget, service
+from asr_operator.decisions import knobs
 from asr_operator.state.observed import Observed
-from asr_operator.state.plan import Manifest, Plan, Problem
+from asr_operator.state.plan import Knobs, Manifest, Plan, Problem
 from asr_operator.state.policy import ServerPolicy
+from asr_operator.state.tick import Tick
 
 
-def plan_children(observed: Observed, policy: ServerPolicy) -> Plan:
+def plan_children(observed: Observed, policy: ServerPolicy, tick: Tick, now: datetime) -> Plan:
     """Return the children of a service as they should be."""
     asr_service = observed.service
     problem = find_spec_problem(asr_service, policy)
     hold = find_hold(observed)
     if problem or hold or isinstance(asr_service.spec, InvalidSpec):
         return Plan(spec_problem=problem, hold=hold)
-    return Plan(children=_build_children(observed, asr_service.spec, policy))
+    decided = knobs.decide_knobs(observed, asr_service.spec, tick, now)
+    return Plan(_build_children(observed, asr_service.spec, policy, decided), knobs=decided)
+
+
+def may_change(observed: Observed, policy: ServerPolicy) -> bool:
+    """Return whether anything of a service may be changed now."""
+    return find_spec_problem(observed.service, policy) is None and find_hold(observed) is None
 
 
 def find_spec_problem(service: AsrService, policy: ServerPolicy) -> Problem | None:
@@ -60,12 +69,14 @@ def find_hold(observed: Observed) -> Problem | None:
 
 
 def _build_children(
-    observed: Observed, spec: AsrServiceSpec, policy: ServerPolicy
+    observed: Observed, spec: AsrServiceSpec, policy: ServerPolicy, decided: Knobs
 ) -> tuple[Manifest, ...]:
     owner = observed.service.identity
     return (
-        config_map.build_config_map(owner, spec, observed.live_config),
+        config_map.build_config_map(
+            owner, spec, decided, observed.config.text if observed.config else None
+        ),
         service.build_service(owner, spec),
         disruption_budget.build_disruption_budget(owner),
-        deployment.build_deployment(owner, spec, policy),
+        deployment.build_deployment(owner, spec, policy, decided),
     )

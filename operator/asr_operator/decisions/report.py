@@ -7,13 +7,22 @@ from typing import Literal
 
 from asr_operator.api import names, status
 from asr_operator.api.names import ConditionType, Reason
-from asr_operator.api.status import AsrServiceStatus, Condition, LastFailure
+from asr_operator.api.spec import AsrServiceSpec, InvalidSpec
+from asr_operator.api.status import AsrServiceStatus, Condition, LastFailure, Truth
 from asr_operator.children import config_map
 from asr_operator.children import service as service_child
-from asr_operator.decisions import conditions, rollout
+from asr_operator.decisions import (
+    conditions,
+    delivery,
+    history,
+    rollout,
+    scaling_report,
+    steadiness,
+)
 from asr_operator.decisions.conditions import Verdict
 from asr_operator.state.observed import Observed
 from asr_operator.state.plan import Plan, Refusal
+from asr_operator.state.tick import Tick
 
 # False, and yet nothing that anybody has to put right.
 HARMLESS = frozenset(
@@ -24,6 +33,13 @@ HARMLESS = frozenset(
         Reason.PAUSED,
         Reason.SPEC_INVALID,
         Reason.SCALED_TO_ZERO,
+        Reason.BATCH_SIZE_PENDING,
+        Reason.LATENCY_ABOVE_OBJECTIVE,
+        Reason.METRICS_UNKNOWN,
+        Reason.NOT_LIMITED,
+        Reason.PROMETHEUS_NOT_CONFIGURED,
+        Reason.SCALING_EXTERNAL,
+        Reason.SCALING_OFF,
     }
 )
 
@@ -38,21 +54,23 @@ class Transition:
 
 
 def decide_status(
-    observed: Observed, plan: Plan, refusals: tuple[Refusal, ...], now: datetime
+    observed: Observed, plan: Plan, refusals: tuple[Refusal, ...], tick: Tick, now: datetime
 ) -> AsrServiceStatus:
-    """Return the status by what was observed; equal to the old one when nothing changed."""
+    """Return the status by what was observed; the old one when no news is worth a write."""
+    spec = None if isinstance(observed.service.spec, InvalidSpec) else observed.service.spec
     fleet = rollout.judge_rollout(observed)
     spec_verdict = conditions.judge_spec(plan, refusals)
     progress = conditions.judge_progress(plan, refusals, fleet)
-    verdicts = {
+    causes = {
         ConditionType.READY: conditions.judge_readiness(spec_verdict, progress, fleet),
         ConditionType.SPEC_VALID: spec_verdict,
         ConditionType.PROGRESSING: progress,
         ConditionType.MODEL_READY: conditions.judge_model(fleet),
         ConditionType.CAPACITY_AVAILABLE: conditions.judge_capacity(fleet),
     }
+    verdicts = {**causes, **_judge_scaling(observed, spec, plan, tick)}
     service, port = observed.service.identity, observed.service_port
-    return AsrServiceStatus(
+    new = AsrServiceStatus(
         observed_generation=observed.service.generation,
         conditions=tuple(
             _render_condition(type_, verdict, observed, now) for type_, verdict in verdicts.items()
@@ -61,9 +79,29 @@ def decide_status(
         ready_replicas=fleet.ready,
         selector=names.render_selector_text(names.render_selector(service.name)),
         url=service_child.render_url(service, port) if port is not None else "",
-        desired_batch_size=config_map.read_batch_size(observed.live_config),
-        last_failure=_decide_last_failure(verdicts.values(), observed.status.last_failure, now),
+        desired_batch_size=config_map.read_batch_size(
+            observed.config.text if observed.config else None
+        ),
+        applied_batch_size=delivery.find_applied_size(observed, tick),
+        sessions=scaling_report.count_sessions(tick),
+        load=scaling_report.build_load(tick),
+        recommendation=scaling_report.build_recommendation(spec, tick),
+        scaling_history=history.merge_history(observed),
+        last_failure=_decide_last_failure(causes.values(), observed.status.last_failure, now),
     )
+    return steadiness.keep_numbers(observed.status, new, now)
+
+
+def _judge_scaling(
+    observed: Observed, spec: AsrServiceSpec | None, plan: Plan, tick: Tick
+) -> dict[ConditionType, Verdict]:
+    return {
+        ConditionType.METRICS_AVAILABLE: scaling_report.judge_metrics(observed, spec, tick),
+        ConditionType.SCALING_ACTIVE: scaling_report.judge_scaling(spec, plan, tick),
+        ConditionType.SCALING_LIMITED: scaling_report.judge_limit(tick),
+        ConditionType.BATCH_SIZE_APPLIED: delivery.judge_delivery(observed, tick),
+        ConditionType.SLO_MET: scaling_report.judge_objective(spec, tick),
+    }
 
 
 def find_transitions(old: AsrServiceStatus, new: AsrServiceStatus) -> tuple[Transition, ...]:
@@ -74,7 +112,7 @@ def find_transitions(old: AsrServiceStatus, new: AsrServiceStatus) -> tuple[Tran
         if before and (before.status, before.reason) == (condition.status, condition.reason):
             continue
         reason = str(condition.reason)
-        if _is_failure(condition.status, reason):
+        if _is_bad(condition):
             transitions[reason] = Transition("Warning", reason, condition.message)
         elif _is_news(before, condition):
             transitions.setdefault(reason, Transition("Normal", reason, condition.message))
@@ -87,8 +125,7 @@ def _is_news(before: Condition | None, after: Condition) -> bool:
         return after.reason != Reason.SPEC_INVALID  # SpecValid tells why.
     if after.type == ConditionType.READY:
         return before is None or before.status != after.status
-    recovered = before is not None and _is_failure(before.status, before.reason)
-    return recovered and after.status == "True"
+    return before is not None and _is_bad(before) and after.status == _good_status(after.type)
 
 
 def _render_condition(
@@ -121,5 +158,14 @@ def _decide_last_failure(
     return LastFailure(str(cause.reason), cause.message, status.render_time(now))
 
 
-def _is_failure(truth: str, reason: str) -> bool:
+def _is_bad(condition: Condition) -> bool:
+    good = _good_status(condition.type)
+    return condition.status not in (good, "Unknown") and condition.reason not in HARMLESS
+
+
+def _good_status(type_: ConditionType) -> Truth:
+    return "False" if type_ == ConditionType.SCALING_LIMITED else "True"
+
+
+def _is_failure(truth: Truth, reason: str) -> bool:
     return truth == "False" and reason not in HARMLESS

@@ -41,7 +41,7 @@ def judge_rollout(observed: Observed) -> Rollout:
     """Return the state of the fleet from what was observed."""
     spec = None if isinstance(observed.service.spec, InvalidSpec) else observed.service.spec
     deployment = observed.deployment or ObservedDeployment(is_current=False)
-    desired = spec.replicas if spec else deployment.replicas
+    desired = _find_desired(spec, observed.deployment)
     current = select_newest(observed.pods)
     return Rollout(
         desired=desired,
@@ -63,6 +63,17 @@ def select_newest(pods: tuple[ObservedPod, ...]) -> tuple[ObservedPod, ...]:
     """Return the pods of the newest template, newest first, in an order that does not vary."""
     ordered = sorted(pods, key=lambda pod: (pod.created_at, pod.name), reverse=True)
     return tuple(pod for pod in ordered if pod.template == ordered[0].template)
+
+
+def _find_desired(spec: AsrServiceSpec | None, deployment: ObservedDeployment | None) -> int:
+    if spec is not None and spec.autoscaling.mode != "Auto":
+        return spec.replicas
+    if deployment is None:
+        return spec.autoscaling.min_replicas if spec else 0
+    if spec is None:
+        return deployment.replicas
+    record = deployment.replicas_record
+    return record.to if record else deployment.desired
 
 
 def _is_complete(deployment: ObservedDeployment, desired: int) -> bool:

@@ -6,6 +6,7 @@ Values only: the shapes of the Kubernetes API are read in `asr_operator.cluster.
 from dataclasses import dataclass
 
 from asr_operator.api import spec, status
+from asr_operator.api.scaling_status import ScalingRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,14 @@ class ObservedDeployment:
     """The Deployment of the server pods; counts are stale unless `is_current`.
 
     `is_current` says that the Deployment controller has seen the last change of the Deployment.
-    `pod_refusal` is why pods could not be created, with the name of the pod left out.
+    `pod_refusal` is why pods could not be created, with the name of the pod left out. `desired` is
+    the number of replicas that it was told by whoever wrote it last, `replicas_record` the record
+    of the operator's last change of it.
     """
 
     is_current: bool
+    desired: int = 0
+    replicas_record: ScalingRecord | None = None
     replicas: int = 0
     updated_replicas: int = 0
     ready_replicas: int = 0
@@ -43,12 +48,26 @@ class Termination:
 
 
 @dataclass(frozen=True, slots=True)
+class ObservedConfig:
+    """The live configuration: its text, and when the operator last wrote it.
+
+    `batch_record` is the record of the operator's last change of the batch size.
+    """
+
+    text: str
+    written_at: str | None = None
+    batch_record: ScalingRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ObservedPod:
     """A server pod that is not being deleted.
 
     `template` tells pods of one version of the Deployment from those of another.
     `waiting_reason` and `waiting_message` are why the container does not run; `terminated` is how
-    it last ended; `unschedulable` is the scheduler's message when no node takes the pod.
+    it last ended; `unschedulable` is the scheduler's message when no node takes the pod. `ready_at`
+    is when it last became ready. `told_generation` is the generation of the live configuration that
+    the pod's annotation has, written at `told_at`; `deletion_cost` is what its annotation says.
     """
 
     name: str
@@ -60,6 +79,10 @@ class ObservedPod:
     waiting_message: str = ""
     terminated: Termination | None = None
     unschedulable: str | None = None
+    ready_at: str | None = None
+    told_generation: int | None = None
+    told_at: str | None = None
+    deletion_cost: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +90,8 @@ class Observed:
     """Everything that decisions need to know of one service.
 
     `children` holds every object with the name of a child; the fields after it are about those
-    that belong to the service. `service_port` is the port of the Service, `live_config` the text
-    in the ConfigMap.
+    that belong to the service. `service_port` is the port of the Service, `config` the live
+    configuration.
     """
 
     service: spec.AsrService
@@ -76,5 +99,5 @@ class Observed:
     children: tuple[ObservedChild, ...] = ()
     deployment: ObservedDeployment | None = None
     service_port: int | None = None
-    live_config: str | None = None
+    config: ObservedConfig | None = None
     pods: tuple[ObservedPod, ...] = ()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from asr_operator.api.names import Reason
+from asr_operator.api.scaling_status import ScalingRecord
 
 Manifest: TypeAlias = dict[str, Any]
 """A Kubernetes object as plain data."""
@@ -18,13 +19,38 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Knobs:
+    """Replicas and batch size as they should be, each with the record of its last change.
+
+    `told_generation` is the highest generation of the live configuration that a server was told
+    or reports: other content must come with a higher one.
+    """
+
+    replicas: int
+    batch_size: int
+    replicas_record: ScalingRecord | None = None
+    batch_record: ScalingRecord | None = None
+    told_generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PodNote:
+    """Annotations to write on a server pod."""
+
+    pod: str
+    annotations: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The children as they should be, in the order to apply them; none while something forbids it.
 
-    `spec_problem` is what makes the spec unusable, `hold` why nothing may be changed.
+    `knobs` are what they were built with; `spec_problem` is what makes the spec unusable, `hold`
+    why nothing may be changed.
     """
 
     children: tuple[Manifest, ...] = ()
+    knobs: Knobs | None = None
     spec_problem: Problem | None = None
     hold: Problem | None = None
 

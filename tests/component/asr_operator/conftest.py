@@ -140,8 +140,10 @@ class ApiServer:
             if key in self.objects:
                 raise RefusedError(409, "already exists")
             return self._store(key, body, None)
-        assert request.headers["Content-Type"] == "application/apply-patch+yaml"
         assert request.query["fieldManager"] == "asr-operator"
+        if request.headers["Content-Type"] == "application/merge-patch+json":
+            return self._merge(key, body)
+        assert request.headers["Content-Type"] == "application/apply-patch+yaml"
         if is_status:
             return self._apply_status(key, body)
         return self._apply(key, body, force=request.query["force"] == "true")
@@ -160,11 +162,19 @@ class ApiServer:
         version = str(next(self._versions))
         return {"items": items, "metadata": {"resourceVersion": version}}
 
+    def _merge(self, key, body):
+        existing = self._get(key)
+        (changes,) = body["metadata"].values()
+        annotations = {**existing["metadata"].get("annotations", {}), **changes}
+        metadata = {**existing["metadata"], "annotations": annotations}
+        return self._store(key, {**existing, "metadata": metadata}, existing)
+
     def _apply(self, key, body, *, force):
         existing = self.objects.get(key)
         if existing is not None and not force:
             raise RefusedError(409, "conflict: fields are owned by somebody else")
         entry = {"manager": "asr-operator", "operation": "Apply", "fieldsV1": render_fields(body)}
+        entry["time"] = "2026-01-01T00:00:00Z"
         body["metadata"]["managedFields"] = [entry]
         if existing is not None and "status" in existing:
             body["status"] = existing["status"]

@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from asr_operator import handlers, metrics
+from asr_operator import metrics, reconcile
 from asr_operator.cluster import client
+from asr_operator.cluster.load import NoSource
+from asr_operator.cluster.ticks import Ticks
 from asr_operator.cluster.work_queue import Outcome
 from asr_operator.state.policy import ServerPolicy
 
@@ -23,19 +25,20 @@ def measured():
 @pytest.fixture
 def reconciler(cluster, measured):
     policy = ServerPolicy(image="registry.example/asr-server:1")
-    return handlers.Reconciler(cluster, policy, measured, lambda: NOW)
+    loop = Ticks(NoSource(NOW.timestamp))
+    return reconcile.Reconciler(cluster, policy, loop, measured, lambda: NOW)
 
 
 @pytest.fixture
-def reconcile(reconciler, api_server):
+def run(reconciler, api_server):
     """Reconcile once; return what came of it and what was written."""
 
-    async def run():
+    async def once():
         api_server.writes.clear()
-        outcome = await reconciler.reconcile(KEY)
-        return outcome, [plural for _, plural in api_server.writes]
+        result = await reconciler.reconcile(KEY)
+        return result.outcome, [plural for _, plural in api_server.writes]
 
-    return run
+    return once
 
 
 def reasons(api_server, name="demo"):
@@ -47,11 +50,9 @@ def set_status(api_server, plural, name, status):
     api_server.put({**api_server.find(plural, name), "status": status})
 
 
-async def test_a_new_service_gets_its_children_a_status_and_events(
-    api_server, asr_service, reconcile
-):
+async def test_a_new_service_gets_its_children_a_status_and_events(api_server, asr_service, run):
     service = asr_service()
-    outcome, writes = await reconcile()
+    outcome, writes = await run()
     assert outcome is Outcome.DONE
     assert writes == [*CHILDREN, "asrservices/status", "events", "events"]
     for plural in CHILDREN:
@@ -63,83 +64,83 @@ async def test_a_new_service_gets_its_children_a_status_and_events(
         assert event["involvedObject"]["uid"] == service["metadata"]["uid"]
 
 
-async def test_a_quiet_service_is_left_in_peace(asr_service, reconcile):
+async def test_a_quiet_service_is_left_in_peace(asr_service, run):
     asr_service(placement={"nodeSelector": {"gpu": "yes"}})
-    await reconcile()
+    await run()
     for _ in range(3):
-        assert await reconcile() == (Outcome.DONE, [])
+        assert await run() == (Outcome.DONE, [])
 
 
-async def test_new_bounds_reach_the_configuration_only(api_server, asr_service, reconcile):
+async def test_new_bounds_reach_the_configuration_only(api_server, asr_service, run):
     asr_service()
-    await reconcile()
+    await run()
     asr_service(batching={"size": 5}, runtime={"maxSessions": 7})
-    assert (await reconcile())[1] == ["configmaps", "asrservices/status"]
+    assert (await run())[1] == ["configmaps", "asrservices/status"]
     live = json.loads(api_server.find("configmaps", "demo-live")["data"]["config.json"])
     assert (live["generation"], live["batch_size"], live["max_sessions"]) == (2, 5, 7)
     assert api_server.find("asrservices", "demo")["status"]["batchSize"] == {"desired": 5}
 
 
 async def test_a_change_is_not_called_complete_before_the_cluster_has_seen_it(
-    api_server, asr_service, reconcile
+    api_server, asr_service, run
 ):
     asr_service()
-    await reconcile()
+    await run()
     running = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1}
     set_status(api_server, "deployments", "demo", running)
-    await reconcile()
+    await run()
     assert reasons(api_server)["Progressing"] == "RolloutComplete"
     asr_service(runtime={"dtype": "float16"})
-    await reconcile()
+    await run()
     assert reasons(api_server)["Progressing"] == "RollingOut"
     assert reasons(api_server)["Ready"] == "Serving"
 
 
 @pytest.mark.parametrize("plural", CHILDREN)
-async def test_a_deleted_child_comes_back(api_server, asr_service, reconcile, plural):
+async def test_a_deleted_child_comes_back(api_server, asr_service, run, plural):
     asr_service()
-    await reconcile()
+    await run()
     (child,) = api_server.all(plural)
     api_server.delete(plural, child["metadata"]["name"])
-    assert plural in (await reconcile())[1]
+    assert plural in (await run())[1]
     assert len(api_server.all(plural)) == 1
 
 
 @pytest.mark.parametrize("plural", CHILDREN)
-async def test_an_edited_child_is_put_right(api_server, asr_service, reconcile, plural):
+async def test_an_edited_child_is_put_right(api_server, asr_service, run, plural):
     asr_service()
-    await reconcile()
+    await run()
     (child,) = api_server.all(plural)
     labels = {**child["metadata"]["labels"], "app.kubernetes.io/name": "by-hand"}
     api_server.put({**child, "metadata": {**child["metadata"], "labels": labels}})
-    assert await reconcile() == (Outcome.DONE, [plural])
+    assert await run() == (Outcome.DONE, [plural])
     (child,) = api_server.all(plural)
     assert child["metadata"]["labels"]["app.kubernetes.io/name"] == "asr-server"
 
 
-async def test_a_paused_service_is_watched_but_not_changed(api_server, asr_service, reconcile):
+async def test_a_paused_service_is_watched_but_not_changed(api_server, asr_service, run):
     asr_service()
-    await reconcile()
+    await run()
     asr_service(replicas=3, annotations={"asr-operator.dev/pause": "true"})
-    outcome, writes = await reconcile()
+    outcome, writes = await run()
     assert outcome is Outcome.DONE
     assert writes == ["asrservices/status", "events"]
     assert reasons(api_server)["Progressing"] == "Paused"
     asr_service(replicas=3)
-    assert "deployments" in (await reconcile())[1]
+    assert "deployments" in (await run())[1]
 
 
-async def test_somebody_elses_object_is_not_touched(api_server, asr_service, reconcile):
+async def test_somebody_elses_object_is_not_touched(api_server, asr_service, run):
     foreign = {"kind": "Service", "metadata": {"name": "demo"}, "spec": {"ports": []}}
     before = api_server.put(foreign)
     asr_service()
-    outcome, writes = await reconcile()
+    outcome, writes = await run()
     assert outcome is Outcome.RETRY
     assert set(writes) == {"asrservices/status", "events"}
     assert api_server.find("services", "demo") == before
     assert reasons(api_server)["Ready"] == "NameTaken"
     api_server.delete("services", "demo")
-    assert (await reconcile())[0] is Outcome.DONE
+    assert (await run())[0] is Outcome.DONE
     assert reasons(api_server)["Ready"] == "Starting"
 
 
@@ -152,16 +153,16 @@ async def test_somebody_elses_object_is_not_touched(api_server, asr_service, rec
     ],
 )
 async def test_a_child_that_kubernetes_refuses_is_told_and_tried_again(
-    api_server, asr_service, reconcile, refused, status, spec_valid, progressing
+    api_server, asr_service, run, refused, status, spec_valid, progressing
 ):
     asr_service()
     api_server.refuse("PATCH", "deployments", refused(status, "must be less than cpu limit"))
-    assert (await reconcile())[0] is Outcome.RETRY
+    assert (await run())[0] is Outcome.RETRY
     assert reasons(api_server)["SpecValid"] == spec_valid
     assert reasons(api_server)["Progressing"] == progressing
     assert len(api_server.all("services")) == 1
     api_server.refuse("PATCH", "deployments", None)
-    assert (await reconcile())[0] is Outcome.DONE
+    assert (await run())[0] is Outcome.DONE
     assert reasons(api_server)["SpecValid"] == "Valid"
 
 
@@ -170,18 +171,18 @@ async def test_a_child_that_kubernetes_refuses_is_told_and_tried_again(
     ("method", "plural"), [("GET", "pods"), ("PATCH", "services"), ("POST", "events")]
 )
 async def test_what_passes_is_left_to_another_attempt(
-    api_server, asr_service, reconcile, refused, method, plural, status
+    api_server, asr_service, run, refused, method, plural, status
 ):
     asr_service()
     api_server.refuse(method, plural, refused(status))
     if (method, status) == ("POST", 409):
-        assert (await reconcile())[0] is Outcome.DONE
+        assert (await run())[0] is Outcome.DONE
     else:
         with pytest.raises(client.ApiError, match=str(status)):
-            await reconcile()
+            await run()
     api_server.refuse(method, plural, None)
-    assert (await reconcile())[0] is Outcome.DONE
-    assert await reconcile() == (Outcome.DONE, [])
+    assert (await run())[0] is Outcome.DONE
+    assert await run() == (Outcome.DONE, [])
 
 
 async def test_an_object_that_appears_meanwhile_is_not_taken_over(
@@ -219,32 +220,32 @@ async def test_a_status_is_not_written_over_a_newer_service(
     assert "status" not in api_server.find("asrservices", "demo")
 
 
-async def test_a_service_that_is_gone_is_forgotten(reconcile):
-    assert await reconcile() == (Outcome.GONE, [])
+async def test_a_service_that_is_gone_is_forgotten(run):
+    assert await run() == (Outcome.GONE, [])
 
 
 async def test_a_service_that_is_being_deleted_is_left_to_the_garbage_collector(
-    api_server, asr_service, reconcile
+    api_server, asr_service, run
 ):
     service = asr_service()
     metadata = {**service["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}
     api_server.put({**service, "metadata": metadata})
-    assert await reconcile() == (Outcome.GONE, [])
+    assert await run() == (Outcome.GONE, [])
 
 
 async def test_a_namespace_that_is_being_deleted_is_left_alone(
-    api_server, asr_service, reconcile, refused
+    api_server, asr_service, run, refused
 ):
     asr_service()
     refusal = refused(403, "is being terminated", "NamespaceTerminating")
     api_server.refuse("PATCH", "configmaps", refusal)
-    assert await reconcile() == (Outcome.GONE, [])
+    assert await run() == (Outcome.GONE, [])
 
 
 @pytest.mark.parametrize("reply_lost", [False, True])
 @pytest.mark.parametrize("survived", range(5))
 async def test_a_reconcile_that_was_cut_off_is_completed_by_the_next(
-    api_server, asr_service, reconciler, reconcile, cluster, monkeypatch, survived, reply_lost
+    api_server, asr_service, reconciler, run, cluster, monkeypatch, survived, reply_lost
 ):
     """The operator may die before any of its writes, or before it learns what came of one."""
     asr_service()
@@ -262,15 +263,15 @@ async def test_a_reconcile_that_was_cut_off_is_completed_by_the_next(
     with pytest.raises(ConnectionResetError):
         await reconciler.reconcile(KEY)
     monkeypatch.undo()
-    assert (await reconcile())[0] is Outcome.DONE
+    assert (await run())[0] is Outcome.DONE
     assert [len(api_server.all(plural)) for plural in CHILDREN] == [1, 1, 1, 1]
     assert reasons(api_server)["Ready"] == "Starting"
-    assert await reconcile() == (Outcome.DONE, [])
+    assert await run() == (Outcome.DONE, [])
 
 
-async def test_failures_of_pods_reach_the_status(api_server, asr_service, reconcile):
+async def test_failures_of_pods_reach_the_status(api_server, asr_service, run):
     asr_service()
-    await reconcile()
+    await run()
     labels = api_server.find("deployments", "demo")["spec"]["template"]["metadata"]["labels"]
     ended = {"exitCode": 1, "reason": "Error", "message": "no asr folder"}
     container = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}}
@@ -281,7 +282,7 @@ async def test_failures_of_pods_reach_the_status(api_server, asr_service, reconc
             "status": {"containerStatuses": [{**container, "lastState": {"terminated": ended}}]},
         }
     )
-    await reconcile()
+    await run()
     status = api_server.find("asrservices", "demo")["status"]
     assert reasons(api_server)["ModelReady"] == "ModelFailed"
     assert "no asr folder" in status["lastFailure"]["message"]
@@ -308,8 +309,8 @@ def test_failed_reconciles_are_told_and_counted(
     assert total == counted
 
 
-async def test_reconciles_are_timed(asr_service, reconcile, measured):
+async def test_reconciles_are_timed(asr_service, run, measured):
     asr_service()
-    await reconcile()
+    await run()
     count = measured.registry.get_sample_value("asr_operator_reconcile_seconds_count")
     assert count == 1

@@ -1,18 +1,35 @@
 """Short ways to say what was observed."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from asr_operator.api import spec, status
+from asr_operator.api.names import Reason
 from asr_operator.api.spec import AsrService, AsrServiceSpec, DemoModel, Identity
-from asr_operator.state.observed import Observed, ObservedChild, ObservedDeployment, ObservedPod
+from asr_operator.state.load import LoadSample, NoLoad, PodLoad
+from asr_operator.state.observed import (
+    Observed,
+    ObservedChild,
+    ObservedConfig,
+    ObservedDeployment,
+    ObservedPod,
+)
+from asr_operator.state.plan import Knobs
 from asr_operator.state.policy import ServerPolicy
+from asr_operator.state.tick import Tick
 
 OWNER = Identity("demo", "speech", "uid-1")
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 STORED = Path(__file__).parent / "cluster" / "stored"
+
+
+@pytest.fixture
+def now():
+    return NOW
 
 
 @pytest.fixture
@@ -31,6 +48,16 @@ def demo_spec():
 
     def make(**fields: Any) -> AsrServiceSpec:
         return AsrServiceSpec(**{"model": DemoModel(), **fields})
+
+    return make
+
+
+@pytest.fixture
+def knobs():
+    """The knobs as a spec says, without a record."""
+
+    def make(spec_: AsrServiceSpec, **fields: Any) -> Knobs:
+        return Knobs(spec_.replicas, spec_.batching.size, **fields)
 
     return make
 
@@ -59,7 +86,7 @@ def deployment():
     """A Deployment with two replicas that are ready and current, except as given."""
 
     def make(**fields: Any) -> ObservedDeployment:
-        healthy = {"replicas": 2, "updated_replicas": 2, "ready_replicas": 2}
+        healthy = {"desired": 2, "replicas": 2, "updated_replicas": 2, "ready_replicas": 2}
         return ObservedDeployment(**{"is_current": True, **healthy, **fields})
 
     return make
@@ -105,3 +132,34 @@ def stored_policy(stored):
     """The policy that the stored children were built with."""
     secrets = ("pull",) if stored["AsrService"]["metadata"]["name"] == "claim" else ()
     return ServerPolicy("registry.example/asr-server:1", image_pull_secrets=secrets)
+
+
+@pytest.fixture
+def config():
+    """A live configuration of a generation and a batch size."""
+
+    def make(batch_size: int = 16, generation: int = 1, **fields: Any) -> ObservedConfig:
+        return ObservedConfig(
+            json.dumps({"generation": generation, "batch_size": batch_size}), **fields
+        )
+
+    return make
+
+
+@pytest.fixture
+def load():
+    """A load as of now, of pods given as `name=fields`, and other fields as given."""
+
+    def make(pods: dict[str, dict[str, Any]] | None = None, **fields: Any) -> LoadSample:
+        reports = tuple(
+            PodLoad(name, **{"age_s": 1.0, **values}) for name, values in (pods or {}).items()
+        )
+        return LoadSample(**{"at": NOW.timestamp(), "window_s": 60.0, "pods": reports, **fields})
+
+    return make
+
+
+@pytest.fixture
+def blind():
+    """A tick of an operator that knows no Prometheus and decides nothing."""
+    return Tick(NoLoad(NOW.timestamp(), Reason.PROMETHEUS_NOT_CONFIGURED, "set it"))

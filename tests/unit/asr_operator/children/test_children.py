@@ -3,7 +3,9 @@ from dataclasses import replace
 
 import pytest
 
+from asr_operator.api import scaling_status
 from asr_operator.api.autoscaling import BatchPolicy
+from asr_operator.api.scaling_status import ScalingRecord
 from asr_operator.api.spec import (
     ClaimModel,
     ComputeAmounts,
@@ -12,7 +14,6 @@ from asr_operator.api.spec import (
     Runtime,
 )
 from asr_operator.children import config_map, deployment, disruption_budget, pod, service
-from asr_operator.state.policy import ServerPolicy
 
 LABELS = {
     "app.kubernetes.io/name": "asr-server",
@@ -24,11 +25,11 @@ SELECTOR = {key: LABELS[key] for key in ("app.kubernetes.io/name", "app.kubernet
 
 
 @pytest.fixture
-def built(owner, policy):
+def built(owner, policy, knobs):
     """The Deployment of a spec."""
 
     def build(spec, **changes):
-        return deployment.build_deployment(owner, spec, replace(policy, **changes))
+        return deployment.build_deployment(owner, spec, replace(policy, **changes), knobs(spec))
 
     return build
 
@@ -41,13 +42,13 @@ def container(built):
     return build
 
 
-def test_every_child_belongs_to_the_service(owner, policy, demo_spec):
+def test_every_child_belongs_to_the_service(owner, policy, demo_spec, knobs):
     spec = demo_spec()
     for child in (
-        config_map.build_config_map(owner, spec, None),
+        config_map.build_config_map(owner, spec, knobs(spec), None),
         service.build_service(owner, spec),
         disruption_budget.build_disruption_budget(owner),
-        deployment.build_deployment(owner, spec, policy),
+        deployment.build_deployment(owner, spec, policy, knobs(spec)),
     ):
         assert child["metadata"]["namespace"] == "speech"
         assert child["metadata"]["labels"] == LABELS
@@ -72,14 +73,17 @@ def test_everything_selects_the_server_pods(owner, built, demo_spec):
     assert made["template"]["metadata"]["labels"] == LABELS
 
 
-def test_running_servers_take_over_new_bounds_without_being_replaced(owner, built, demo_spec):
+def test_running_servers_take_over_new_bounds_without_being_replaced(
+    owner, built, demo_spec, knobs
+):
     before = demo_spec()
     after = demo_spec(
         batching=BatchPolicy(size=1, audio_s=2, max_wait_ms=3), runtime=Runtime(max_sessions=4)
     )
     assert built(before) == built(after)
-    first = config_map.build_config_map(owner, before, None)["data"]["config.json"]
-    second = config_map.build_config_map(owner, after, first)["data"]["config.json"]
+    first = config_map.render_live_config(before, knobs(before), None)
+    built = config_map.build_config_map(owner, after, knobs(after), first)
+    second = built["data"]["config.json"]
     assert json.loads(second) == {
         "generation": 2,
         "batch_size": 1,
@@ -115,10 +119,12 @@ def test_the_size_of_the_fleet_is_not_in_the_template(built, demo_spec, change):
     assert before["spec"]["template"] == after["spec"]["template"]
 
 
-def test_live_configuration_keeps_its_number_while_its_content_stays(demo_spec):
-    first = config_map.render_live_config(demo_spec(), None)
+def test_live_configuration_keeps_its_number_while_its_content_stays(demo_spec, knobs):
+    spec = demo_spec()
+    first = config_map.render_live_config(spec, knobs(spec), None)
     assert json.loads(first)["generation"] == 1
-    assert config_map.render_live_config(demo_spec(), first) == first
+    assert config_map.render_live_config(spec, knobs(spec), first) == first
+    assert config_map.render_live_config(spec, knobs(spec, told_generation=1), first) == first
 
 
 @pytest.mark.parametrize(
@@ -134,9 +140,40 @@ def test_live_configuration_keeps_its_number_while_its_content_stays(demo_spec):
         ('{"generation": true}', 1),
     ],
 )
-def test_live_configuration_counts_on_from_what_is_in_the_cluster(demo_spec, observed, generation):
-    made = json.loads(config_map.render_live_config(demo_spec(), observed))
+def test_live_configuration_counts_on_from_what_is_in_the_cluster(
+    demo_spec, knobs, observed, generation
+):
+    spec = demo_spec()
+    made = json.loads(config_map.render_live_config(spec, knobs(spec), observed))
     assert made["generation"] == generation
+
+
+def test_a_generation_that_servers_know_never_comes_again(demo_spec, knobs):
+    """Somebody deletes the ConfigMap, or lowers its number, while servers know generation 7."""
+    spec = demo_spec()
+    for observed in (None, config_map.render_live_config(spec, knobs(spec), None)):
+        made = config_map.render_live_config(spec, knobs(spec, told_generation=7), observed)
+        assert config_map.read_generation(made) == 8
+
+
+def test_a_child_carries_the_record_of_the_last_change_of_its_knob(owner, policy, demo_spec, knobs):
+    spec = demo_spec()
+    more = ScalingRecord("2026-01-01T00:00:00Z", "replicas", 1, 2, "CapacityNeeded")
+    larger = ScalingRecord("2026-01-01T00:00:00Z", "batchSize", 8, 16, "BatchTooSmall")
+    values = knobs(spec, replicas_record=more, batch_record=larger)
+    deployed = deployment.build_deployment(owner, spec, policy, values)
+    configured = config_map.build_config_map(owner, spec, values, None)
+    for child, record in ((deployed, more), (configured, larger)):
+        (text,) = child["metadata"]["annotations"].values()
+        assert scaling_status.parse_record_text(text) == record
+    assert "asr-operator.dev" not in str(deployed["spec"]["template"])
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "not json", "[]", "{}", '{"time": "x", "knob": "replicas", "to": 2}']
+)
+def test_a_record_that_cannot_be_read_is_none(text):
+    assert scaling_status.parse_record_text(text) is None
 
 
 @pytest.mark.parametrize(
@@ -270,9 +307,8 @@ def test_the_default_never_takes_down_a_ready_replica(built, demo_spec):
     assert strategy["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
 
 
-def test_builders_do_not_share_what_they_return(owner, demo_spec):
-    policy = ServerPolicy("image:1")
-    first = deployment.build_deployment(owner, demo_spec(), policy)
+def test_builders_do_not_share_what_they_return(built, demo_spec):
+    first = built(demo_spec())
     first["spec"]["template"]["spec"]["containers"].clear()
-    second = deployment.build_deployment(owner, demo_spec(), policy)
+    second = built(demo_spec())
     assert second["spec"]["template"]["spec"]["containers"]

@@ -16,15 +16,15 @@ IDENTITY = {
 
 
 @pytest.fixture
-def desired(stored, stored_service, stored_policy):
+def desired(stored, stored_service, stored_policy, knobs):
     """The children as they are built now, by kind."""
     owner, spec = stored_service.identity, stored_service.spec
     live_config = stored["ConfigMap"]["data"]["config.json"]
     built = (
-        config_map.build_config_map(owner, spec, live_config),
+        config_map.build_config_map(owner, spec, knobs(spec), live_config),
         service.build_service(owner, spec),
         disruption_budget.build_disruption_budget(owner),
-        deployment.build_deployment(owner, spec, stored_policy),
+        deployment.build_deployment(owner, spec, stored_policy, knobs(spec)),
     )
     return {child["kind"]: child for child in built}
 

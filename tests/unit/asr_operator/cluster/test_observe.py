@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 
 import pytest
 
@@ -6,6 +7,7 @@ from asr_operator.cluster import observe
 from asr_operator.state.observed import ObservedDeployment, ObservedPod, Termination
 
 CREATED = "2026-01-01T00:00:00Z"
+DESIRED = {"demo": 1, "claim": 3}
 
 
 @pytest.fixture
@@ -20,8 +22,10 @@ def test_what_a_real_api_server_stored_is_read(snapshot):
     assert {child.kind for child in observed.children} == set(snapshot.children)
     assert {child.controller_uid for child in observed.children} == {uid}
     assert observed.service_port == 10095
-    assert '"generation": 1' in observed.live_config
-    assert observed.deployment == ObservedDeployment(is_current=False)
+    assert '"generation": 1' in observed.config.text
+    assert observed.deployment == ObservedDeployment(
+        is_current=False, desired=DESIRED[observed.service.identity.name]
+    )
 
 
 def test_of_somebody_elses_objects_only_the_names_are_read(snapshot):
@@ -29,7 +33,7 @@ def test_of_somebody_elses_objects_only_the_names_are_read(snapshot):
         del child["metadata"]["ownerReferences"]
     observed = observe.read_observed(snapshot)
     assert {child.controller_uid for child in observed.children} == {None}
-    assert (observed.deployment, observed.service_port, observed.live_config) == (None, None, None)
+    assert (observed.deployment, observed.service_port, observed.config) == (None, None, None)
 
 
 def test_newer_versions_of_children_replace_what_was_read(snapshot):
@@ -81,8 +85,8 @@ def test_newer_versions_of_children_replace_what_was_read(snapshot):
     ],
 )
 def test_a_deployment_is_read(status, expected):
-    deployment = {"metadata": {"generation": 2}, "status": status}
-    assert observe.read_deployment(deployment) == expected
+    deployment = {"metadata": {"generation": 2}, "spec": {"replicas": 5}, "status": status}
+    assert observe.read_deployment(deployment) == replace(expected, desired=5)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from asr_operator.cluster.work_queue import Outcome, QueuePolicy, WorkQueue
+from asr_operator.cluster.work_queue import Outcome, QueuePolicy, Result, WorkQueue
 
 A, B, C = ("speech", "a"), ("speech", "b"), ("speech", "c")
 
@@ -40,7 +40,7 @@ class Work:
         outcome = self.outcomes.pop(0) if self.outcomes else Outcome.DONE
         if isinstance(outcome, Exception):
             raise outcome
-        return outcome
+        return outcome if isinstance(outcome, Result) else Result(outcome)
 
     def fail(self, key, error):
         self.failures.append((key, type(error)))
@@ -115,6 +115,22 @@ async def test_resyncs_are_spread(jitter, second):
         queue.mark(A)
         await asyncio.sleep(150)
     assert work.times(A) == pytest.approx([0, second])
+
+
+async def test_a_key_is_looked_at_again_when_its_work_says_so():
+    work = Work(Result(Outcome.DONE, 15), Result(Outcome.DONE, 15), Result(Outcome.DONE, 999))
+    async with serving(work) as queue:
+        queue.mark(A)
+        await asyncio.sleep(250)
+    assert work.times(A) == [0, 16, 32, 133, 234]
+
+
+async def test_a_key_that_fails_is_looked_at_when_its_work_says_so_too():
+    work = Work(*[Result(Outcome.RETRY, 3)] * 4)
+    async with serving(work, first_backoff_s=2) as queue:
+        queue.mark(A)
+        await asyncio.sleep(15)
+    assert work.times(A) == [0, 2.5, 6.5, 10.5, 14.5]
 
 
 async def test_a_mark_starts_the_resync_time_anew():

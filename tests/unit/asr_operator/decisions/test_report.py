@@ -12,6 +12,7 @@ from asr_operator.state.observed import ObservedChild, Termination
 from asr_operator.state.plan import Refusal
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+CAUSES = ("Ready", "SpecValid", "Progressing", "ModelReady", "CapacityAvailable")
 LATER = NOW + timedelta(minutes=5)
 
 NO_IMAGE = {
@@ -25,15 +26,20 @@ NO_CLAIM = {"is_running": False, "unschedulable": 'persistentvolumeclaim "m" not
 
 
 @pytest.fixture
-def decide(policy):
-    def run(seen, refusals=(), now=NOW):
-        return report.decide_status(seen, plan.plan_children(seen, policy), refusals, now)
+def decide(policy, blind):
+    def run(seen, refusals=(), now=NOW, tick=blind):
+        planned = plan.plan_children(seen, policy, tick, now)
+        return report.decide_status(seen, planned, refusals, tick, now)
 
     return run
 
 
 def summarize(status):
-    return {str(found.type): f"{found.status}/{found.reason}" for found in status.conditions}
+    return {
+        str(found.type): f"{found.status}/{found.reason}"
+        for found in status.conditions
+        if found.type in CAUSES
+    }
 
 
 def expect(ready, spec="True/Valid", progressing="True/RollingOut", **others):
@@ -178,13 +184,13 @@ def test_a_refused_child_is_told(observed, decide, is_invalid, spec, progressing
     assert "cpu limit" in status.find(ConditionType.READY).message
 
 
-def test_what_is_reported_was_observed(observed, decide, deployment):
+def test_what_is_reported_was_observed(observed, decide, deployment, config):
     status = decide(observed())
     assert (status.url, status.desired_batch_size, status.replicas) == ("", None, 0)
     seen = observed(
         deployment=deployment(replicas=3, ready_replicas=1),
         service_port=80,
-        live_config='{"batch_size": 5}',
+        config=config(5),
     )
     status = decide(seen)
     assert status.url == "ws://demo.speech.svc:80"

@@ -1,0 +1,84 @@
+"""What of a new status is worth a write: numbers alone only when they changed by much, and rarely.
+
+Rules:
+1. A change of anything but numbers is written at once, and the numbers with it.
+2. Numbers are written when one of them changed by a fifth and by more than noise, at most once a
+   minute.
+3. The reason and message of ScalingActive, and the messages of the other conditions about the
+   load, count as numbers while the status of the condition stays.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from asr_operator.api import status
+from asr_operator.api.names import ConditionType
+from asr_operator.api.scaling_status import LoadSummary
+from asr_operator.api.status import AsrServiceStatus, Condition
+
+SHORTEST_INTERVAL_S = 60.0
+LEAST_RATIO = 0.2
+
+NUMERIC = frozenset(
+    {
+        ConditionType.METRICS_AVAILABLE,
+        ConditionType.SCALING_ACTIVE,
+        ConditionType.SCALING_LIMITED,
+        ConditionType.SLO_MET,
+    }
+)
+# What a number must change by at least, in its unit.
+NOISE = {
+    "final_latency_ms": 50.0,
+    "queue_wait_ms": 50.0,
+    "demand": 0.2,
+    "refused_per_s": 0.05,
+    "engine_duty": 0.05,
+    "gpu_utilization": 0.05,
+}
+
+
+def keep_numbers(old: AsrServiceStatus, new: AsrServiceStatus, now: datetime) -> AsrServiceStatus:
+    """Return the status to store: the new one, or the old one when it is not worth a write."""
+    if _leave_out_numbers(old) != _leave_out_numbers(new):
+        return new
+    if old.load is None or new.load is None:
+        return old
+    age_s = (now - status.parse_time(old.load.time)).total_seconds()
+    if age_s < SHORTEST_INTERVAL_S or not _has_changed(old, new):
+        return old
+    return new
+
+
+def _has_changed(old: AsrServiceStatus, new: AsrServiceStatus) -> bool:
+    before, after = old.find(ConditionType.SCALING_ACTIVE), new.find(ConditionType.SCALING_ACTIVE)
+    if before and after and before.reason != after.reason:
+        return True
+    return _differ(old.sessions, new.sessions, 0.0) or _has_load_changed(old.load, new.load)
+
+
+def _has_load_changed(old: LoadSummary | None, new: LoadSummary | None) -> bool:
+    return any(
+        _differ(getattr(old, field), getattr(new, field), noise) for field, noise in NOISE.items()
+    )
+
+
+def _differ(old: str | float | None, new: str | float | None, noise: float) -> bool:
+    if old is None or new is None:
+        return old is not new
+    before, after = float(old), float(new)
+    return abs(after - before) > max(noise, LEAST_RATIO * max(before, after))
+
+
+def _leave_out_numbers(whole: AsrServiceStatus) -> AsrServiceStatus:
+    conditions = tuple(map(_leave_out_wording, whole.conditions))
+    known = whole.load and LoadSummary(time="")
+    return replace(whole, conditions=conditions, load=known, sessions=None)
+
+
+def _leave_out_wording(condition: Condition) -> Condition:
+    if condition.type not in NUMERIC:
+        return condition
+    if condition.type == ConditionType.SCALING_ACTIVE:
+        condition = replace(condition, reason="")
+    return replace(condition, message="")
