@@ -5,8 +5,7 @@
 2. Up only when `size` closes batches, latency is not to blame on the batch, and enough finals were
    seen since the fleet last changed. Down when every plan of the scale-down window allows it.
 3. Finals late because a batch takes long: down.
-4. A change that made things worse is taken back. What was too large, or too small under no more
-   load, is not tried again for `AVOID_INTERVALS` intervals.
+4. What was too large of late, or too small under no more load, is not tried (`hindsight`).
 5. Never while replicas change or settle, nor just after a start; one step per interval.
 """
 
@@ -14,20 +13,11 @@ import math
 from dataclasses import dataclass
 
 from asr_operator.api.names import Reason
-from asr_operator.autoscaler import capacity, explain
+from asr_operator.autoscaler import capacity, hindsight
 from asr_operator.autoscaler.situation import Situation
 from asr_operator.autoscaler.stabilization import JITTER_RATIO
-from asr_operator.state.scaling import Change
 
 BINDING_RATIO = 0.05
-AVOID_INTERVALS = 10
-TRIAL_INTERVALS = 3
-SAME_DEMAND = (0.75, 1.25)
-WORSE_LATENCY_RATIO = 1.1
-WORSE_COST_RATIO = 1.05
-
-
-TRIALS = (Reason.BATCH_TOO_LARGE, Reason.BATCH_TOO_SMALL, Reason.LOAD_FELL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +47,7 @@ def find_room(situation: Situation) -> int:
     size, model = situation.batch_size, situation.capacity
     if not situation.tunes_batch or model is None or situation.size_bound_ratio < BINDING_RATIO:
         return size
-    return max(size, model.best_size(_most_size(situation)))
+    return max(size, model.best_size(hindsight.find_most_size(situation)))
 
 
 def plan_size(situation: Situation) -> int | None:
@@ -69,29 +59,11 @@ def plan_size(situation: Situation) -> int | None:
         return situation.spec.batching.min_size
     if model is None:
         return None
-    most_size, replicas = _most_size(situation), situation.replicas
+    most_size, replicas = hindsight.find_most_size(situation), situation.replicas
     if situation.owns_replicas:
         needed = math.ceil(situation.peak / model.served(model.best_size(most_size)))
         replicas = min(replicas, max(least, needed))
     return model.size_for(situation.peak / replicas, most_size)
-
-
-def propose_rollback(situation: Situation) -> Retune | None:
-    """Return the size before the last change, if that change made things worse."""
-    change = situation.memory.last_change("batchSize")
-    tuning = situation.spec.autoscaling.behavior.batch
-    if change is None or change.reason not in TRIALS:
-        return None
-    age_s = situation.now - change.at
-    grown = situation.memory.last_change("replicas")
-    others_at = max(situation.memory.fleet_changed_at, grown.at if grown else 0.0)
-    if others_at > change.at or change.to != situation.batch_size:
-        return None
-    if not tuning.settle_s <= age_s <= tuning.settle_s + TRIAL_INTERVALS * tuning.interval_s:
-        return None
-    if situation.memory.finals < tuning.min_samples or not _made_worse(situation, change):
-        return None
-    return Retune(change.from_, Reason.BATCH_ROLLED_BACK)
 
 
 def propose_smaller(situation: Situation) -> Retune | None:
@@ -135,7 +107,7 @@ def propose_return(situation: Situation) -> Retune | None:
     plans = [wish.batch_size for wish in memory.wishes if wish.at >= since]
     if any(plan is None or plan > to for plan in plans) or max(memory.lateness) > 1:
         return None
-    return None if _is_still_needed(situation) else Retune(to, Reason.LOAD_FELL)
+    return None if hindsight.is_size_needed(situation) else Retune(to, Reason.LOAD_FELL)
 
 
 def _has_interval_passed(situation: Situation) -> bool:
@@ -148,48 +120,3 @@ def _is_sustained(situation: Situation, size: int) -> bool:
     """Return whether the present replicas keep up with the load at a size."""
     model = situation.capacity
     return model is None or situation.known.demand < model.most(size) * situation.replicas
-
-
-def _made_worse(situation: Situation, change: Change) -> bool:
-    demand = explain.read_input(change, "demand") or 0.0
-    demand_ratio = situation.known.demand / demand if demand else 0.0
-    if demand_ratio < SAME_DEMAND[0]:
-        return False
-    latency_ms = explain.read_input(change, "finalLatencyMs")
-    latency = situation.latency
-    if latency and latency_ms and latency.is_missed and demand_ratio <= SAME_DEMAND[1]:
-        return 1000 * latency.final_s > WORSE_LATENCY_RATIO * latency_ms
-    cost_ms, cost = explain.read_input(change, "costMs"), situation.cost
-    grew = change.to > change.from_
-    return bool(grew and cost and cost_ms and 1000 * cost > WORSE_COST_RATIO * cost_ms)
-
-
-def _most_size(situation: Situation) -> int | None:
-    """Return the largest size to try, None if none was too large of late."""
-    found = [change.from_ - 1 for change in _recent(situation) if _was_too_large(change)]
-    return max(situation.spec.batching.min_size, min(found)) if found else None
-
-
-def _was_too_large(change: Change) -> bool:
-    rolled_back = change.reason == Reason.BATCH_ROLLED_BACK and change.to < change.from_
-    return rolled_back or change.reason == Reason.BATCH_TOO_LARGE
-
-
-def _is_still_needed(situation: Situation) -> bool:
-    """Return whether a smaller size was too small of late, under no more load than now."""
-    for change in _recent(situation):
-        demand = explain.read_input(change, "demandPeak") or 0.0
-        if change.reason == Reason.BATCH_TOO_SMALL and situation.peak >= SAME_DEMAND[0] * demand:
-            return True
-        if change.reason == Reason.BATCH_ROLLED_BACK and change.to > change.from_:
-            return True
-    return False
-
-
-def _recent(situation: Situation) -> list[Change]:
-    span_s = AVOID_INTERVALS * situation.spec.autoscaling.behavior.batch.interval_s
-    return [
-        change
-        for change in situation.memory.changes
-        if change.knob == "batchSize" and change.at >= situation.now - span_s
-    ]

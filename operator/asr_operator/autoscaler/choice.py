@@ -13,7 +13,7 @@ window was watched.
 from dataclasses import dataclass
 
 from asr_operator.api.names import Reason
-from asr_operator.autoscaler import batch_policy, explain, replica_policy, stabilization
+from asr_operator.autoscaler import batch_policy, explain, hindsight, replica_policy, stabilization
 from asr_operator.autoscaler.batch_policy import Retune
 from asr_operator.autoscaler.memory import Wish
 from asr_operator.autoscaler.replica_policy import Vote
@@ -52,7 +52,11 @@ def choose(situation: Situation) -> Choice:
     growth = _grow(situation, replica_policy.weigh_latency(situation))
     if retune is not None or growth is not None:
         return retune or growth or _stay(situation)
-    larger = None if still else batch_policy.propose_larger(situation, _plan(situation))
+    larger = (
+        None
+        if still
+        else batch_policy.propose_larger(situation, situation.memory.wishes[-1].batch_size)
+    )
     if larger is not None:
         return _turn(larger)
     shrink = _shrink(situation)
@@ -69,12 +73,15 @@ def is_unattainable(situation: Situation) -> bool:
     smallest = situation.batch_size <= situation.spec.batching.min_size
     batch_is_last = smallest or not situation.tunes_batch
     too_slow = batch_is_last and not situation.waits_in_queue
-    return too_slow or replica_policy.is_growth_futile(situation)
+    return too_slow or hindsight.is_growth_futile(situation)
 
 
 def _retune_for_latency(situation: Situation) -> Choice | None:
-    retune = batch_policy.propose_rollback(situation) or batch_policy.propose_smaller(situation)
-    return _turn(retune) if retune else None
+    worse = hindsight.find_worse_size(situation)
+    if worse is not None:
+        return Choice(Reason.BATCH_ROLLED_BACK, "batchSize", worse.from_)
+    smaller = batch_policy.propose_smaller(situation)
+    return _turn(smaller) if smaller else None
 
 
 def _turn(retune: Retune) -> Choice:
@@ -140,7 +147,3 @@ def _stay(situation: Situation) -> Choice:
     if is_unattainable(situation):
         return Choice(Reason.UNATTAINABLE, message=explain.describe_unattainable(situation))
     return Choice(Reason.STEADY, message=explain.describe_steady(situation))
-
-
-def _plan(situation: Situation) -> int | None:
-    return situation.memory.wishes[-1].batch_size

@@ -101,10 +101,8 @@ def describe_steady(situation: Situation) -> str:
     """Return why nothing changes when nothing has to."""
     count = situation.replicas
     servers = f"{count} server{'s' if count != 1 else ''} with batches of up to"
-    if situation.known.state == "idle":
-        return f"Nothing arrives at {servers} {situation.batch_size}."
-    demand = f"{situation.known.demand:.3g} audio seconds per second"
-    return f"{demand} suit {servers} {situation.batch_size}."
+    load = "for no load" if situation.known.state == "idle" else "for the load"
+    return f"{servers} {situation.batch_size} are right {load}."
 
 
 def describe_limit(situation: Situation, wanted: int) -> Problem | None:
@@ -115,13 +113,13 @@ def describe_limit(situation: Situation, wanted: int) -> Problem | None:
     if desired >= most:
         return Problem(
             Reason.MAX_REPLICAS_REACHED,
-            f"{wanted} replicas are needed, and spec.autoscaling.maxReplicas allows {most}."
+            f"The load needs more replicas than spec.autoscaling.maxReplicas allows, {most}."
             " Raise it, or expect finals to be late.",
         )
     if situation.fleet.blocked is not None:
         return Problem(
             Reason.CAPACITY_BLOCKED,
-            f"{wanted} replicas are needed, but no more can be had, so no more are asked for:"
+            "The load needs more replicas, but no more can be had, so no more are asked for:"
             f" {situation.fleet.blocked}",
         )
     return None
@@ -129,12 +127,10 @@ def describe_limit(situation: Situation, wanted: int) -> Problem | None:
 
 def describe_unattainable(situation: Situation) -> str:
     """Return why an objective cannot be met, and what to do."""
-    latency = situation.latency
-    final_ms = f"{1000 * latency.final_s:.0f} ms" if latency else "too long"
     return (
-        f"Finals take {final_ms}, more than {situation.spec.objectives.final_latency_ms} ms, and"
-        " neither more replicas nor a smaller batch helps. Raise spec.objectives.finalLatency,"
-        " give servers faster hardware, or take a smaller model."
+        f"Finals take more than {situation.spec.objectives.final_latency_ms} ms, and neither more"
+        " replicas nor a smaller batch helps. Raise spec.objectives.finalLatency, give servers"
+        " faster hardware, or take a smaller model."
     )
 
 

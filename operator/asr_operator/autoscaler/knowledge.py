@@ -48,7 +48,7 @@ def judge_knowledge(sample: LoadSample | NoLoad, fleet: Fleet, now: float, stale
     if now - sample.at > stale_s:
         return _unknown(
             Reason.SERIES_STALE,
-            f"The last sample is {now - sample.at:.0f} s old, more than staleSeconds allow."
+            f"The last sample is older than staleSeconds allow, {stale_s:.0f} s."
             " See whether the operator and Prometheus keep up.",
         )
     reported = {load.pod: load for load in sample.pods if load.pod in fleet.ready}

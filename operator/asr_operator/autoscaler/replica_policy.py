@@ -8,26 +8,21 @@
 - latency: finals late because of the queue, and not just once; unless adding replicas for that has
   been tried and did not help.
 
-Down, the same votes must hold with a margin, and finals must be in time. A removal that had to be
-taken back under no more load is not repeated for `AVOID_WINDOWS` stabilization windows.
+Down, the same votes must hold with a margin, and finals must be in time; and not to where it has
+proved too few (`hindsight`).
 """
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 
 from asr_operator.api.names import Reason
-from asr_operator.autoscaler import batch_policy, explain
+from asr_operator.autoscaler import batch_policy, hindsight
 from asr_operator.autoscaler.situation import Situation
-from asr_operator.state.scaling import Change
 
 TOLERANCE_RATIO = 0.1
 OVERLOAD_RATIO = 0.9
 SESSION_FILL_RATIO = 0.8
 MOST_GROWTH_RATIO = 2.0
-HELPED_RATIO = 0.9
-AVOID_WINDOWS = 10
-SAME_DEMAND_RATIO = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +48,12 @@ def weigh_latency(situation: Situation) -> Vote:
     """Return the vote of the latency, no replicas while it has none."""
     latency = situation.latency
     late = situation.is_breached and situation.is_measured and not situation.is_recovering
-    if latency is None or not late or not situation.waits_in_queue or is_growth_futile(situation):
+    if (
+        latency is None
+        or not late
+        or not situation.waits_in_queue
+        or hindsight.is_growth_futile(situation)
+    ):
         return Vote(0, Reason.LATENCY_ABOVE_OBJECTIVE)
     wanted = math.ceil(situation.replicas * min(MOST_GROWTH_RATIO, latency.ratio))
     return Vote(wanted, Reason.LATENCY_ABOVE_OBJECTIVE)
@@ -73,40 +73,7 @@ def weigh_down(situation: Situation) -> int:
         _need_sessions(situation) / margin,
         _gpu_load(situation) / margin,
     ]
-    return max(find_least(situation), math.ceil(max(needs)))
-
-
-def is_growth_futile(situation: Situation) -> bool:
-    """Return whether replicas were added for latency, which is as bad as before at no more load."""
-    change = _last_latency_growth(situation)
-    if change is None or not situation.is_breached or not situation.latency:
-        return False
-    if not situation.is_measured or situation.fleet.unready:
-        return False
-    latency_ms = explain.read_input(change, "finalLatencyMs") or 0.0
-    demand = explain.read_input(change, "demand") or 0.0
-    same_load = situation.known.demand <= (1 + TOLERANCE_RATIO) * demand
-    return same_load and 1000 * situation.latency.final_s >= HELPED_RATIO * latency_ms
-
-
-def find_least(situation: Situation) -> int:
-    """Return the fewest replicas that have not proved too few for a load like this."""
-    changes = [change for change in situation.memory.changes if change.knob == "replicas"]
-    window_s = situation.spec.autoscaling.behavior.scale_down.stabilization_s
-    since, least = situation.now - AVOID_WINDOWS * window_s, 1
-    for removal, return_ in pairwise(changes):
-        before = explain.read_input(removal, "demandPeak") or 0.0
-        after = explain.read_input(return_, "demandPeak") or 0.0
-        taken_back = removal.reason == Reason.LOAD_FELL and return_.to > return_.from_ >= removal.to
-        same = after <= SAME_DEMAND_RATIO * before and after <= SAME_DEMAND_RATIO * situation.peak
-        if taken_back and same and return_.at >= since:
-            least = max(least, return_.from_ + 1)
-    return least
-
-
-def _last_latency_growth(situation: Situation) -> Change | None:
-    last = situation.memory.last_change("replicas")
-    return last if last and last.reason == Reason.LATENCY_ABOVE_OBJECTIVE else None
+    return max(hindsight.find_least_replicas(situation), math.ceil(max(needs)))
 
 
 def _need_capacity(situation: Situation) -> float:

@@ -1,0 +1,125 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asr_operator.api.autoscaling import BatchPolicy, Objectives
+from asr_operator.autoscaler import capacity
+from asr_operator.autoscaler.capacity import Capacity
+from asr_operator.autoscaler.service_model import ServiceModel
+
+
+def make(start_s=0.03, slope=0.004, **fields):
+    """A replica whose batches take exactly this long, with items of 3 padded seconds."""
+    model = ServiceModel()
+    for padded_s in (3, 96) * 200:
+        model = model.learn(padded_s, start_s + slope * padded_s)
+    values = {
+        "model": model,
+        "item_padded_s": 3.0,
+        "padded_per_audio": 1.0,
+        "correction": 1.0,
+        "objectives": Objectives(),
+        "batching": BatchPolicy(mode="Auto", audio_s=1000),
+    }
+    return Capacity(**{**values, **fields})
+
+
+@pytest.mark.parametrize(("size", "up", "down"), [(1, 2, 1), (2, 3, 1), (4, 5, 2), (16, 20, 11)])
+def test_a_step_is_a_quarter_more_or_a_third_less(size, up, down):
+    assert (capacity.step_up(size), capacity.step_down(size)) == (up, down)
+
+
+def test_larger_batches_carry_more():
+    replica = make()
+    assert replica.most(1) < replica.most(8) < replica.most(64)
+    assert replica.most(8) == pytest.approx(24 / (0.03 + 0.004 * 24), rel=0.02)
+
+
+def test_only_a_part_of_what_could_be_carried_is_planned():
+    replica = make(objectives=Objectives(final_latency_ms=60_000))
+    assert replica.served(8) == pytest.approx(capacity.TARGET_UTILIZATION * replica.most(8))
+
+
+def test_an_objective_that_is_near_the_time_of_a_batch_leaves_more_room():
+    tight = make(objectives=Objectives(final_latency_ms=600))
+    loose = make(objectives=Objectives(final_latency_ms=6000))
+    assert tight.served(8) < loose.served(8)
+
+
+def test_the_audio_bound_limits_a_batch_as_well():
+    replica = make(batching=BatchPolicy(mode="Auto", audio_s=12))
+    assert replica.most(64) == replica.most(4)
+
+
+def test_silence_makes_a_replica_carry_more():
+    assert make(padded_per_audio=0.5).most(8) == pytest.approx(2 * make().most(8))
+
+
+def test_the_best_size_is_the_smallest_that_is_nearly_as_good():
+    replica = make(start_s=0.001)
+    assert replica.served(replica.best_size()) >= 0.95 * replica.served(64)
+    assert replica.best_size() < 16
+
+
+def test_the_best_size_meets_the_objective():
+    replica = make(objectives=Objectives(final_latency_ms=800))
+    best = replica.best_size()
+    assert replica.is_feasible(best)
+    assert 1 < best < 64
+    assert 2 * replica.service_s(best) < 0.8 * 0.8
+
+
+def test_no_size_is_feasible_when_a_single_item_takes_too_long():
+    replica = make(objectives=Objectives(final_latency_ms=40))
+    assert not replica.is_feasible(1)
+    assert replica.best_size() == 1
+    assert replica.served(1) == pytest.approx(capacity.LEAST_UTILIZATION * replica.most(1))
+
+
+def test_observed_lateness_makes_the_plan_careful():
+    assert make(correction=3.0).best_size() < make(correction=1.0).best_size()
+    assert make(correction=3.0).served(8) < make(correction=1.0).served(8)
+
+
+def test_the_size_for_a_load_is_no_larger_than_it_must_be():
+    replica = make(objectives=Objectives(final_latency_ms=2000))
+    sizes = [replica.size_for(load) for load in (0, 60, 90, 110, 10_000)]
+    assert sizes[0] == 1
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == replica.best_size()
+    assert sizes[0] < sizes[2] < sizes[-1]
+
+
+def test_a_size_that_was_too_large_is_not_chosen():
+    replica = make(objectives=Objectives(final_latency_ms=2000))
+    assert replica.size_for(10_000, most_size=5) == 5
+
+
+@pytest.mark.parametrize(("quantile", "factor"), [("p50", 0.35), ("p95", 1.5), ("p99", 2.3)])
+def test_a_higher_quantile_waits_longer(quantile, factor):
+    assert capacity.tail_factor(Objectives(quantile=quantile)) == pytest.approx(factor, abs=0.01)
+
+
+def test_latency_grows_without_bound_towards_saturation():
+    replica = make()
+    assert replica.latency_s(0.1, 0.0) == pytest.approx(0.22)
+    assert replica.latency_s(0.1, 0.5) < replica.latency_s(0.1, 0.9) < replica.latency_s(0.1, 0.99)
+
+
+@given(
+    st.integers(1, 256),
+    st.integers(1, 256),
+    st.floats(0, 1e4),
+    st.integers(10, 600_000),
+    st.floats(0.5, 3),
+)
+def test_every_size_that_is_planned_lies_within_the_bounds(one, other, load, latency_ms, factor):
+    least, most = sorted((one, other))
+    replica = replace(
+        make(objectives=Objectives(final_latency_ms=latency_ms), correction=factor),
+        batching=BatchPolicy(mode="Auto", min_size=least, max_size=most),
+    )
+    assert least <= replica.size_for(load) <= replica.best_size() <= most
+    assert replica.served(least) > 0
