@@ -112,11 +112,17 @@ def find_transitions(old: AsrServiceStatus, new: AsrServiceStatus) -> tuple[Tran
         if before and (before.status, before.reason) == (condition.status, condition.reason):
             continue
         reason = str(condition.reason)
-        if _is_bad(condition):
+        if is_bad(condition):
             transitions[reason] = Transition("Warning", reason, condition.message)
         elif _is_news(before, condition):
             transitions.setdefault(reason, Transition("Normal", reason, condition.message))
     return tuple(transitions.values())
+
+
+def is_bad(condition: Condition) -> bool:
+    """Return whether a condition tells of something that somebody has to put right."""
+    good = _good_status(condition.type)
+    return condition.status not in (good, "Unknown") and condition.reason not in HARMLESS
 
 
 def _is_news(before: Condition | None, after: Condition) -> bool:
@@ -125,7 +131,7 @@ def _is_news(before: Condition | None, after: Condition) -> bool:
         return after.reason != Reason.SPEC_INVALID  # SpecValid tells why.
     if after.type == ConditionType.READY:
         return before is None or before.status != after.status
-    return before is not None and _is_bad(before) and after.status == _good_status(after.type)
+    return before is not None and is_bad(before) and after.status == _good_status(after.type)
 
 
 def _render_condition(
@@ -156,11 +162,6 @@ def _decide_last_failure(
     if old is not None and (old.reason, old.message) == (cause.reason, cause.message):
         return old
     return LastFailure(str(cause.reason), cause.message, status.render_time(now))
-
-
-def _is_bad(condition: Condition) -> bool:
-    good = _good_status(condition.type)
-    return condition.status not in (good, "Unknown") and condition.reason not in HARMLESS
 
 
 def _good_status(type_: ConditionType) -> Truth:

@@ -8,10 +8,7 @@ from asr_operator.api import spec, status
 from asr_operator.api.names import ConditionType
 from asr_operator.api.spec import AsrService, AsrServiceSpec, InvalidSpec
 from asr_operator.api.status import AsrServiceStatus, Condition
-from asr_operator.decisions.report import HARMLESS
-
-# True is the bad news; of Progressing both are fine, and what is wrong has a reason of its own.
-BAD_WHEN_TRUE = frozenset({ConditionType.SCALING_LIMITED})
+from asr_operator.decisions import report, scaling_report
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +47,20 @@ def parse_subject(body: Mapping[str, Any]) -> Subject:
 def find_attention(subject: Subject) -> tuple[Condition, ...]:
     """Return the conditions that somebody should do something about, each cause once.
 
-    Ready repeats the cause that another condition has, so it counts only when alone with it.
+    Ready repeats the cause that another condition has, so it counts only when alone with it. That
+    nothing is known of the load matters where something is to be decided by it.
     """
-    bad = [condition for condition in subject.status.conditions if _is_bad(condition)]
+    watched = subject.spec is not None and scaling_report.is_watched(subject.spec)
+    bad = [
+        condition
+        for condition in subject.status.conditions
+        if report.is_bad(condition) or (watched and _lacks_metrics(condition))
+    ]
     causes = {each.reason for each in bad if each.type != ConditionType.READY}
     return tuple(
         each for each in bad if each.type != ConditionType.READY or each.reason not in causes
     )
 
 
-def _is_bad(condition: Condition) -> bool:
-    if condition.type in BAD_WHEN_TRUE:
-        return condition.status == "True"
-    return condition.status == "False" and condition.reason not in HARMLESS
+def _lacks_metrics(condition: Condition) -> bool:
+    return condition.type == ConditionType.METRICS_AVAILABLE and condition.status == "False"
