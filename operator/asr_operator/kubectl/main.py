@@ -12,7 +12,7 @@ EXIT_FAILED = 1
 WIDEST = 110
 
 DESCRIPTION = "Say in sentences how AsrServices are, and why they have the size they have."
-PASSED_ON = ("namespace", "context", "kubeconfig")
+PASSED_ON = ("namespace", "context", "kubeconfig", "as")
 
 
 def main() -> None:
@@ -49,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     which.add_argument("-n", "--namespace", help="where to look; the context's when left out")
     which.add_argument("--context", help="which context of the kubeconfig to use")
     which.add_argument("--kubeconfig", metavar="FILE", help="which kubeconfig to use")
+    which.add_argument("--as", metavar="USER", help="whom to act as")
     status = verbs.add_parser(
         "status",
         parents=[which],

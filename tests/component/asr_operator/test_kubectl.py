@@ -49,6 +49,7 @@ def service(name, namespace="speech"):
         (["status", "demo", "-n", "speech"], ["demo", "--namespace=speech"]),
         (["why", "demo", "--context", "lab"], ["demo", "--context=lab"]),
         (["status", "--kubeconfig", "file"], ["--kubeconfig=file"]),
+        (["status", "--as", "eve"], ["--as=eve"]),
     ],
 )
 def test_kubectl_is_asked_for_what_the_user_asks_for(plugin, called, arguments, passed_on):
