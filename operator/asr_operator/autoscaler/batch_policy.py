@@ -1,7 +1,8 @@
 """When the batch size moves, and where to. Steps are x1.25 up and x0.7 down.
 
 1. The plan: the fewest replicas that carry the load at the best feasible size; then the smallest
-   size at which that many carry it. Without load that is the smallest size there is.
+   size at which that many carry it. Without load that is the smallest size there is; with GPUs
+   that are too busy, the best.
 2. Up only when `size` closes batches, latency is not to blame on the batch, and enough finals were
    seen since the fleet last changed. Down when every plan of the scale-down window allows it.
 3. Finals late because a batch takes long: down.
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 
 from asr_operator.api.names import Reason
 from asr_operator.autoscaler import capacity, hindsight
-from asr_operator.autoscaler.situation import Situation
+from asr_operator.autoscaler.situation import TOLERANCE_RATIO, Situation
 from asr_operator.autoscaler.stabilization import JITTER_RATIO
 
 BINDING_RATIO = 0.05
@@ -60,10 +61,14 @@ def plan_size(situation: Situation) -> int | None:
     if model is None:
         return None
     most_size, replicas = hindsight.find_most_size(situation), situation.replicas
+    if situation.gpu_pressure > 1 + TOLERANCE_RATIO:
+        return model.best_size(most_size)
     if situation.owns_replicas:
         needed = math.ceil(situation.peak / model.served(model.best_size(most_size)))
         replicas = min(replicas, max(least, needed))
-    return model.size_for(situation.peak / replicas, most_size)
+    size = model.size_for(situation.peak / replicas, most_size)
+    eased = situation.gpu_pressure <= 1 - 2 * TOLERANCE_RATIO
+    return size if eased else max(size, situation.batch_size)
 
 
 def propose_smaller(situation: Situation) -> Retune | None:
@@ -101,7 +106,7 @@ def propose_return(situation: Situation) -> Retune | None:
     window_s = situation.spec.autoscaling.behavior.scale_down.stabilization_s
     if to >= size or not _has_interval_passed(situation):
         return None
-    if situation.now - memory.watching_since < window_s:
+    if not situation.known.is_complete or situation.now - memory.watching_since < window_s:
         return None
     since = situation.now - window_s
     plans = [wish.batch_size for wish in memory.wishes if wish.at >= since]

@@ -17,9 +17,8 @@ from dataclasses import dataclass
 
 from asr_operator.api.names import Reason
 from asr_operator.autoscaler import batch_policy, hindsight
-from asr_operator.autoscaler.situation import Situation
+from asr_operator.autoscaler.situation import TOLERANCE_RATIO, Situation
 
-TOLERANCE_RATIO = 0.1
 OVERLOAD_RATIO = 0.9
 SESSION_FILL_RATIO = 0.8
 MOST_GROWTH_RATIO = 2.0
@@ -71,7 +70,7 @@ def weigh_down(situation: Situation) -> int:
         if situation.capacity
         else 0.0,
         _need_sessions(situation) / margin,
-        _gpu_load(situation) / margin,
+        situation.replicas * situation.gpu_pressure / margin,
     ]
     return max(hindsight.find_least_replicas(situation), math.ceil(max(needs)))
 
@@ -93,17 +92,12 @@ def _need_sessions(situation: Situation) -> float:
 
 
 def _need_gpu(situation: Situation) -> int:
-    wanted = _gpu_load(situation)
-    if wanted <= (1 + TOLERANCE_RATIO) * situation.replicas:
+    if situation.gpu_pressure <= 1 + TOLERANCE_RATIO:
         return 0
     has_room = batch_policy.find_room(situation) > situation.batch_size
-    return 0 if has_room and not situation.is_breached else math.ceil(wanted)
-
-
-def _gpu_load(situation: Situation) -> float:
-    ratio = situation.known.gpu_ratio
-    objective = situation.spec.objectives.gpu_utilization_ratio
-    return situation.replicas * ratio / objective if ratio is not None else 0.0
+    if has_room and not situation.is_breached:
+        return 0
+    return math.ceil(situation.replicas * situation.gpu_pressure)
 
 
 def _tolerate(needed: float, situation: Situation) -> int:

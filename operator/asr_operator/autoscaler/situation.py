@@ -12,6 +12,7 @@ from asr_operator.autoscaler.service_model import Round
 from asr_operator.state.load import LoadSample
 from asr_operator.state.scaling import Fleet
 
+TOLERANCE_RATIO = 0.1  # as the HorizontalPodAutoscaler
 BREACHES = 2  # of the last three ticks
 RECOVERING_RATIO = 0.9
 RISING_RATIO = 0.2
@@ -86,6 +87,11 @@ class Situation:
         batch_s = self.mean_round.busy_s if self.mean_round else 0.0
         waited_s = self.latency.queue_wait_s
         return waited_s > 2 * batch_s and waited_s > self.latency.final_s / 2
+
+    @property
+    def gpu_pressure(self) -> float:
+        """Return GPU utilization over its objective, 0 if it is not measured."""
+        return (self.known.gpu_ratio or 0.0) / self.spec.objectives.gpu_utilization_ratio
 
     @property
     def cost(self) -> float | None:

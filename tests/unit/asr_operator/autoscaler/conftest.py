@@ -16,10 +16,12 @@ from asr_operator.api.autoscaling import (
 )
 from asr_operator.autoscaler import decide
 from asr_operator.autoscaler.memory import Memory, restore
+from asr_operator.autoscaler.service_model import ServiceModel
 from asr_operator.state.load import LoadSample, PodLoad, StageLoad
 from asr_operator.state.scaling import Change, Fleet
 
 NOW = 1_000_000.0
+START_S, SLOPE, ITEM_S = 0.03, 0.004, 3.0
 
 
 @pytest.fixture
@@ -51,7 +53,9 @@ def make_fleet():
 
     def make(ready: int = 2, **fields: Any) -> Fleet:
         names = tuple(f"pod-{number}" for number in range(ready))
-        return Fleet(**{"desired": ready, "ready": names, "batch_size": 8, **fields})
+        return Fleet(
+            **{"desired": ready, "ready": names, "batch_size": 4, "max_sessions": 100, **fields}
+        )
 
     return make
 
@@ -60,7 +64,7 @@ def make_fleet():
 def make_sample():
     """A moderate load, in time, on two servers, with the fields as given.
 
-    `busy_s` and `items` are those of one batch of 3 s items, 2 of them a second.
+    `demand` arrives, in batches of `items` of 3 s each, which take `busy_s`.
     """
 
     def make(pods: int | tuple[PodLoad, ...] = 2, **fields: Any) -> LoadSample:
@@ -69,20 +73,21 @@ def make_sample():
                 PodLoad(f"pod-{number}", 5.0, sessions=10.0, session_limit=100.0, duty_ratio=0.5)
                 for number in range(pods)
             )
-        items = fields.pop("items", 4.0)
+        demand, items = fields.pop("demand", 24.0), fields.pop("items", 4.0)
+        batches_per_s = demand / ITEM_S / items
         stage = StageLoad(
             stage="asr",
-            batches_per_s=2.0,
-            items_per_s=2.0 * items,
-            padded_audio_ratio=6.0 * items,
-            busy_ratio=2.0 * fields.pop("busy_s", 0.05),
+            batches_per_s=batches_per_s,
+            items_per_s=demand / ITEM_S,
+            padded_audio_ratio=demand,
+            busy_ratio=batches_per_s * fields.pop("busy_s", START_S + SLOPE * ITEM_S * items),
             size_bound_ratio=fields.pop("size_bound", 0.0),
         )
         default: dict[str, Any] = {
             "at": NOW,
             "window_s": 60.0,
             "pods": pods,
-            "demand_audio_ratio": 6.0 * items,
+            "demand_audio_ratio": demand,
             "refused_per_s": 0.0,
             "finals": 500.0,
             "final_latency_s": 0.2,
@@ -111,10 +116,32 @@ def idle_sample():
 
 @pytest.fixture
 def watched():
-    """The memory of an operator that has watched for an hour."""
+    """The memory of an operator that has watched for an hour, and knows how long batches take."""
+
+    model = ServiceModel()
+    for padded_s in (ITEM_S, 32 * ITEM_S) * 50:
+        model = model.learn(padded_s, START_S + SLOPE * padded_s)
 
     def make(*changes: Change, **fields: Any) -> Memory:
-        return replace(restore(changes, started_at=NOW - 3600), **fields)
+        learned = {"model": model, "item_padded_s": ITEM_S, "padded_per_audio": 1.0}
+        return replace(restore(changes, started_at=NOW - 3600), **{**learned, **fields})
+
+    return make
+
+
+@pytest.fixture
+def decided(make_fleet, make_spec, watched):
+    """What is decided on a sample: by default for two servers with batches of 4, within 2 s."""
+
+    def make(sample: Any, fleet: Any = None, spec: Any = None, memory: Any = None) -> Any:
+        decision, _ = decide.decide(
+            sample,
+            fleet or make_fleet(),
+            spec or make_spec(final_latency_ms=2000),
+            memory or watched(finals=1000.0, lateness=(1.5, 1.5)),
+            NOW,
+        )
+        return decision
 
     return make
 
