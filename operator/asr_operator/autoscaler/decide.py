@@ -93,19 +93,19 @@ def _carry_out(
 
 def _recommend(chosen: Choice, standing: ScalingDecision, facts: Situation) -> ScalingDecision:
     message, replicas, size = chosen.message, standing.replicas, standing.batch_size
+    bounds = facts.spec.autoscaling
     if chosen.knob is not None:
         from_ = replicas if chosen.knob == "replicas" else size
         inputs = explain.render_inputs(facts)
         change = Change(facts.now, chosen.knob, from_, chosen.to, chosen.reason, inputs)
         message = explain.describe_advice(change)
+        replicas, size = (chosen.to, size) if chosen.knob == "replicas" else (replicas, chosen.to)
     return replace(
         standing,
         reason=chosen.reason,
         message=message,
-        recommended_replicas=chosen.to if chosen.knob == "replicas" else replicas,
-        recommended_batch_size=(chosen.to if chosen.knob == "batchSize" else size)
-        if facts.tunes_batch
-        else None,
+        recommended_replicas=max(bounds.min_replicas, min(bounds.max_replicas, replicas)),
+        recommended_batch_size=size if facts.tunes_batch else None,
     )
 
 

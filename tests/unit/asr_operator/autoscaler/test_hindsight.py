@@ -54,7 +54,7 @@ KEPT = {
     "it costs hardly more": ({"costMs": "6.4"}, {"demand": 150.0}, {}),
     "it cannot show yet": ({"age_s": 50.0}, LATE, {}),
     "it was long ago": ({"age_s": 300.0}, COSTLY, {}),
-    "too few finals were seen": ({}, COSTLY, {"finals": 100.0}),
+    "too few finals were seen": ({}, {**COSTLY, "finals": 50.0}, {"finals": 100.0}),
     "replicas changed meanwhile": ({}, COSTLY, {"fleet_changed_at": 999_931.0}),
     "it was a step back already": ({"reason": Reason.BATCH_ROLLED_BACK}, COSTLY, {}),
     "the spec was changed": ({"reason": Reason.SPEC_CHANGED}, COSTLY, {}),
