@@ -69,11 +69,11 @@ class Reconciler:
         tick = self._ticks.take(key, observed, now, may_change=may_change)
         planned = plan.plan_children(observed, self._policy, tick, now)
         applied = await self._apply(snapshot, observed, planned, tick)
-        if not applied.refusals:
-            self._ticks.keep(key)
         snapshot = snapshot.replace(applied.changed)
         observed = observe.read_observed(snapshot)
         if planned.knobs is not None:
+            if knobs.are_in_force(observed, planned.knobs):
+                self._ticks.keep(key)
             notes = delivery.decide_config_notes(observed, tick, now)
             await annotate.annotate_pods(self._cluster, observed.service.identity, notes)
         new = decided_report.decide_status(observed, planned, applied.refusals, tick, now)

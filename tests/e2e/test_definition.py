@@ -329,7 +329,8 @@ def test_listing_shows_what_matters(namespace):
     table = namespace.kubectl("get", "asr", "-o", "wide").splitlines()
 
     assert table[0].split() == [
-        "NAME", "READY", "REPLICAS", "SERVING", "BATCH", "REASON", "URL", "MESSAGE", "AGE",
+        "NAME", "READY", "REPLICAS", "SERVING", "BATCH", "SESSIONS", "P95", "REASON", "URL",
+        "MESSAGE", "AGE",
     ]  # fmt: skip
     assert table[1].split()[:6] == ["listed", "False", "0", "0", "16", "ScaledToZero"]
     assert f"ws://listed.{namespace.name}.svc" in table[1]

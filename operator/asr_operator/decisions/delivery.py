@@ -61,7 +61,7 @@ def judge_delivery(observed: Observed, tick: Tick) -> Verdict:
             "Unknown",
             tick.load.reason,
             "The servers take the batch size over by themselves; whether they did is not known:"
-            f" {tick.load.message}.",
+            f" {tick.load.message.rstrip('.')}.",
         )
     generation = config_map.read_generation(observed.config.text)
     reported = [_find_generation(pod, tick) for pod in ready]

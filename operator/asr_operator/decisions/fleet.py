@@ -11,6 +11,8 @@ from asr_operator.state.plan import PodNote
 from asr_operator.state.scaling import Fleet
 from asr_operator.state.tick import Tick
 
+NO_COST = "0"
+
 
 def judge_fleet(observed: Observed, spec: AsrServiceSpec, now: datetime) -> Fleet:
     """Return the fleet; a pod that is not ready within its progress deadline does not count."""
@@ -40,7 +42,7 @@ def decide_deletion_costs(observed: Observed, replicas: int, tick: Tick) -> tupl
         if load is None or load.sessions is None:
             continue
         cost = str(round(load.sessions))
-        if cost != pod.deletion_cost:
+        if cost != (pod.deletion_cost or NO_COST):
             notes.append(PodNote(pod.name, ((names.DELETION_COST_ANNOTATION, cost),)))
     return tuple(notes)
 

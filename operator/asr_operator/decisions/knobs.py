@@ -58,6 +58,12 @@ def decide_knobs(observed: Observed, spec: AsrServiceSpec, tick: Tick, now: date
     )
 
 
+def are_in_force(observed: Observed, knobs: Knobs) -> bool:
+    """Return whether the knobs are as they should be."""
+    values = (find_replicas(observed).value, find_batch_size(observed).value)
+    return values == (knobs.replicas, knobs.batch_size)
+
+
 def is_batch_tuned(spec: AsrServiceSpec) -> bool:
     """Return whether the operator chooses the batch size."""
     return spec.batching.mode == "Auto" and spec.autoscaling.mode != "Recommend"

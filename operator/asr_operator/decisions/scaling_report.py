@@ -117,7 +117,8 @@ def build_recommendation(spec: AsrServiceSpec | None, tick: Tick) -> Recommendat
 
 def _find_problem(tick: Tick) -> Problem | None:
     if isinstance(tick.load, NoLoad):
-        return Problem(tick.load.reason, tick.load.message)
+        message = tick.load.message
+        return Problem(tick.load.reason, f"{message[:1].upper()}{message[1:].rstrip('.')}.")
     return tick.decision.metrics if tick.decision else None
 
 

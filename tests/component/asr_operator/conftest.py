@@ -64,6 +64,7 @@ class ApiServer:
 
     def __init__(self):
         self.url = ""
+        self.time = "2026-01-01T00:00:00Z"
         self.objects = {}
         self.writes = []
         self.refusals = {}
@@ -174,7 +175,7 @@ class ApiServer:
         if existing is not None and not force:
             raise RefusedError(409, "conflict: fields are owned by somebody else")
         entry = {"manager": "asr-operator", "operation": "Apply", "fieldsV1": render_fields(body)}
-        entry["time"] = "2026-01-01T00:00:00Z"
+        entry["time"] = self.time
         body["metadata"]["managedFields"] = [entry]
         if existing is not None and "status" in existing:
             body["status"] = existing["status"]

@@ -5,11 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from asr_operator.api.autoscaling import Autoscaling
 from asr_operator.api.names import ConditionType, Reason
+from asr_operator.api.scaling_status import ScalingRecord
 from asr_operator.api.spec import InvalidSpec, Runtime
 from asr_operator.decisions import plan, report
 from asr_operator.state.observed import ObservedChild, Termination
-from asr_operator.state.plan import Refusal
+from asr_operator.state.plan import Problem, Refusal
+from asr_operator.state.scaling import ScalingDecision
+from asr_operator.state.tick import Tick
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CAUSES = ("Ready", "SpecValid", "Progressing", "ModelReady", "CapacityAvailable")
@@ -273,3 +277,102 @@ def test_a_bad_spec_is_told_once(observed, decide, demo_spec):
     good = decide(observed())
     bad = decide(observed(demo_spec(runtime=Runtime(image="evil:1"))))
     assert tell(good, bad) == [("Warning", "ImageNotAllowed")]
+
+
+def scaling(status):
+    return {
+        str(found.type): f"{found.status}/{found.reason}"
+        for found in status.conditions
+        if found.type not in CAUSES
+    }
+
+
+@pytest.fixture
+def decided(load):
+    """A tick of a service in mode Auto, with a decision."""
+
+    def make(**fields):
+        decision = ScalingDecision("loaded", 2, 16, Reason.STEADY, "All is well.", **fields)
+        return Tick(load({"demo-1-a": {"config_generation": 1, "sessions": 1.0}}), decision)
+
+    return make
+
+
+def test_without_prometheus_a_service_of_fixed_size_has_nothing_to_complain_of(
+    observed, decide, deployment, config, pod, blind
+):
+    seen = {"deployment": deployment(), "config": config(), "pods": (pod(is_ready=True),)}
+    decision = ScalingDecision("unknown", 2, 16, Reason.SCALING_OFF, "As set.")
+    status = decide(observed(**seen), tick=replace(blind, decision=decision))
+    assert scaling(status) == {
+        "MetricsAvailable": "False/PrometheusNotConfigured",
+        "ScalingActive": "False/ScalingOff",
+        "ScalingLimited": "False/NotLimited",
+        "BatchSizeApplied": "Unknown/PrometheusNotConfigured",
+        "SloMet": "Unknown/NoFinals",
+    }
+    assert {type_ for type_, _ in tell(observed().status, status)} == {"Normal"}
+
+
+def test_a_service_that_is_tuned_says_how_it_is(observed, decide, deployment, config, pod, decided):
+    seen = observed(deployment=deployment(), config=config(), pods=(pod(is_ready=True),))
+    status = decide(seen, tick=decided(slo_met=True))
+    assert scaling(status) == {
+        "MetricsAvailable": "True/MetricsFound",
+        "ScalingActive": "False/Steady",
+        "ScalingLimited": "False/NotLimited",
+        "BatchSizeApplied": "True/BatchSizeReported",
+        "SloMet": "True/ObjectiveMet",
+    }
+    assert (status.sessions, status.load.time) == (1, "2026-01-01T12:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("fields", "warning", "recovery"),
+    [
+        (
+            {"limited": Problem(Reason.MAX_REPLICAS_REACHED, "Raise it.")},
+            [("Warning", "MaxReplicasReached")],
+            [("Normal", "NotLimited")],
+        ),
+        (
+            {"metrics": Problem(Reason.SERIES_STALE, "See why.")},
+            [("Warning", "SeriesStale")],
+            [("Normal", "MetricsFound")],
+        ),
+        (
+            {"slo_met": False, "unattainable": True},
+            [("Warning", "Unattainable")],
+            [("Normal", "ObjectiveMet")],
+        ),
+        ({"slo_met": False}, [], []),
+    ],
+    ids=["a limit", "metrics that are missing", "an impossible objective", "a missed objective"],
+)
+def test_what_is_wrong_with_scaling_is_told_and_its_end_too(
+    observed, decide, deployment, pod, decided, fields, warning, recovery
+):
+    seen = {"deployment": deployment(), "pods": (pod(is_ready=True),)}
+    well = decide(observed(**seen), tick=decided(slo_met=True))
+    bad = decide(observed(status=well, **seen), tick=decided(**{"slo_met": True, **fields}))
+    assert tell(well, bad) == warning
+    again = decide(observed(status=bad, **seen), tick=decided(slo_met=True))
+    assert tell(bad, again) == recovery
+    assert bad.last_failure is None
+
+
+def test_in_mode_auto_ready_is_about_what_was_decided(
+    observed, decide, deployment, demo_spec, pod, decided
+):
+    auto = demo_spec(replicas=0, autoscaling=Autoscaling("Auto"))
+    seen = observed(auto, deployment=deployment(), pods=(pod(is_ready=True),))
+    ready = decide(seen, tick=decided()).find(ConditionType.READY)
+    assert (ready.status, ready.message) == ("True", "2 of 2 replicas are ready.")
+    new = decide(observed(auto), tick=decided()).find(ConditionType.READY)
+    assert (new.status, new.reason) == ("False", Reason.STARTING)
+
+
+def test_a_record_of_a_child_reaches_the_history(observed, decide, deployment):
+    record = ScalingRecord("2026-01-01T11:00:00Z", "replicas", 1, 2, "CapacityNeeded")
+    status = decide(observed(deployment=deployment(replicas_record=record)))
+    assert status.scaling_history == (record,)
