@@ -4,7 +4,8 @@
    size at which that many carry it. Without load that is the smallest size there is; with GPUs
    that are too busy, the best.
 2. Up only when `size` closes batches, latency is not to blame on the batch, and enough finals were
-   seen since the fleet last changed. Down when every plan of the scale-down window allows it.
+   seen since the fleet last changed. Down when every plan of the scale-down window allows it,
+   with a margin.
 3. Finals late because a batch takes long: down.
 4. What was too large of late, or too small under no more load, is not tried (`hindsight`).
 5. Never while replicas change or settle, nor just after a start; one step per interval.
@@ -19,6 +20,7 @@ from asr_operator.autoscaler.situation import TOLERANCE_RATIO, Situation
 from asr_operator.autoscaler.stabilization import JITTER_RATIO
 
 BINDING_RATIO = 0.05
+SHRINK_MARGIN = 1.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +68,12 @@ def plan_size(situation: Situation) -> int | None:
     if situation.owns_replicas:
         needed = math.ceil(situation.peak / model.served(model.best_size(most_size)))
         replicas = min(replicas, max(least, needed))
-    size = model.size_for(situation.peak / replicas, most_size)
+    load, size = situation.peak / replicas, situation.batch_size
+    plan = model.size_for(load, most_size)
+    if plan >= size:
+        return plan
     eased = situation.gpu_pressure <= 1 - 2 * TOLERANCE_RATIO
-    return size if eased else max(size, situation.batch_size)
+    return min(size, model.size_for(SHRINK_MARGIN * load, most_size)) if eased else size
 
 
 def propose_smaller(situation: Situation) -> Retune | None:

@@ -51,14 +51,15 @@ def judge_knowledge(sample: LoadSample | NoLoad, fleet: Fleet, now: float, stale
             f"The last sample is older than staleSeconds allow, {stale_s:.0f} s."
             " See whether the operator and Prometheus keep up.",
         )
-    reported = {load.pod: load for load in sample.pods if load.pod in fleet.ready}
+    ready = frozenset(fleet.ready)
+    reported = {load.pod: load for load in sample.pods if load.pod in ready}
     lying = [load for load in reported.values() if _is_lying(load)]
     heard = {
         name: load
         for name, load in reported.items()
         if load not in lying and load.sessions is not None and load.age_s <= stale_s
     }
-    problem = _find_problem([load.pod for load in lying], fleet.ready, heard)
+    problem = _find_problem([load.pod for load in lying], ready, heard)
     demand = _believe(sample.demand_audio_ratio, lying)
     if demand is None or not heard:
         return Known("unknown", problem or _missing("the service", ()))

@@ -17,7 +17,7 @@ from asr_operator.api.autoscaling import (
 from asr_operator.autoscaler import decide
 from asr_operator.autoscaler.memory import Memory, restore
 from asr_operator.autoscaler.service_model import ServiceModel
-from asr_operator.state.load import LoadSample, PodLoad, StageLoad
+from asr_operator.state.load import BatchPoint, LoadSample, PodLoad, StageLoad
 from asr_operator.state.scaling import Change, Fleet
 
 NOW = 1_000_000.0
@@ -37,7 +37,7 @@ def make_spec():
         def pick(kind: Any) -> dict[str, Any]:
             return {name: fields.pop(name) for name in list(fields) if name in kind.__slots__}
 
-        behavior = replace(Behavior(), **pick(Behavior))
+        behavior = replace(fields.pop("behavior", Behavior()), **pick(Behavior))
         objectives = replace(Objectives(), **pick(Objectives))
         autoscaling = replace(Autoscaling(), mode=mode, behavior=behavior, **pick(Autoscaling))
         policy = replace(BatchPolicy(), mode=batching, **pick(BatchPolicy))
@@ -150,8 +150,9 @@ def decided(make_fleet, make_spec, watched):
 class SimulatedFleet:
     """Servers whose batches take `start_s + audio_s * padded seconds`, under an even load.
 
-    Batches are as large as what arrives during one of them, within the batch size. What cannot be
-    served queues up. A sample is about the last minute, as Prometheus would tell it.
+    Batches are as large as what arrives during one of them, within the batch size; those larger
+    than `cliff[0]` take `cliff[1]` times as long. What cannot be served queues up. Only `available`
+    servers can be had. A sample is about the last four ticks, as Prometheus would tell it.
     """
 
     spec: ScalingSpec
@@ -161,9 +162,11 @@ class SimulatedFleet:
     replicas: int = 1
     batch_size: int = 4
     cold_start_s: float = 30.0
+    tick_s: float = 15.0
     now: float = NOW
     backlog: float = 0.0
     available: int | None = None
+    cliff: tuple[int, float] | None = None
     memory: Memory = field(default_factory=lambda: restore((), NOW - 3600))
     changes: list[Change] = field(default_factory=list)
     latencies: deque[float] = field(default_factory=lambda: deque(maxlen=4))
@@ -177,12 +180,12 @@ class SimulatedFleet:
         self.ready = self.replicas
 
     def run(self, demand: float, minutes: float) -> None:
-        """Let a load of audio seconds per second arrive; decide every 15 s."""
-        for _ in range(round(4 * minutes)):
+        """Let a load of audio seconds per second arrive; decide every tick."""
+        for _ in range(round(60 * minutes / self.tick_s)):
             self.step(demand)
 
     def step(self, demand: float) -> decide.ScalingDecision:
-        self.now += 15.0
+        self.now += self.tick_s
         self.starting = [at for at in self.starting if at > self.now]
         room = self.replicas if self.available is None else min(self.replicas, self.available)
         self.ready = room - len(self.starting)
@@ -204,6 +207,14 @@ class SimulatedFleet:
         self.replicas, self.batch_size = decision.replicas, decision.batch_size
         return decision
 
+    def restart(self) -> None:
+        """Forget what only the operator remembers."""
+        points = [
+            BatchPoint(self.now - 60 * minute, "asr", 1.0, 3.0 * size, self._batch_s(size))
+            for minute, size in enumerate((1, self.batch_size) * 5)
+        ]
+        self.memory = restore(tuple(self.changes), self.now, points)
+
     @property
     def latency_s(self) -> float:
         return max(self.latencies)
@@ -215,7 +226,7 @@ class SimulatedFleet:
         size = max(1.0, min(float(self.batch_size), natural))
         busy_s = self._batch_s(size)
         most = self.batch_size / self._batch_s(self.batch_size)
-        self.backlog = max(0.0, self.backlog + (items - most) * 15.0)
+        self.backlog = max(0.0, self.backlog + (items - most) * self.tick_s)
         load = min(0.98, items / most)
         tail_s = self._batch_s(max(1.0, min(float(self.batch_size), 2 * natural)))
         wait_s = tail_s * (1 + 1.5 * load / (1 - load)) + self.backlog / most
@@ -240,19 +251,20 @@ class SimulatedFleet:
         )
         return LoadSample(
             at=self.now,
-            window_s=60.0,
+            window_s=4 * self.tick_s,
             pods=pods,
             demand_audio_ratio=sum(window) / len(window),
             demand_peak_ratio=max(peaks, default=demand),
             refused_per_s=0.0,
-            finals=served * 60,
+            finals=served * 4 * self.tick_s,
             final_latency_s=self.latency_s if any(window) else None,
             queue_wait_s=max(self.waits) if any(window) else None,
             stages=(_average(tuple(self.stages)),),
         )
 
     def _batch_s(self, size: float) -> float:
-        return self.start_s + self.audio_s * self.item_s * size
+        batch_s = self.start_s + self.audio_s * self.item_s * size
+        return batch_s * self.cliff[1] if self.cliff and size > self.cliff[0] else batch_s
 
 
 def _share_of_full_batches(natural: float, size: int) -> float:
