@@ -1,0 +1,155 @@
+"""One client of FunASR's stock protocol: it speaks in real time, turn by turn, over one connection.
+
+Retry policy, as an application would have it: refused at the door (HTTP 503, no connection) it
+knocks again for a while. Told to connect again (close code 1012) it does so and goes on; what it
+had begun to say is said again from the start. Any other end of the connection is a cut stream.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.frames import CloseCode
+from websockets.typing import Subprotocol
+
+from benchmarks.load.arrivals import SessionPlan, Turn
+from benchmarks.load.ledger import Ledger
+from benchmarks.load.speech import BYTES_PER_S, RATE_HZ
+
+CHUNK_BYTES = int(0.6 * BYTES_PER_S)
+RETRY_S, PATIENCE_S = 0.3, 20.0
+ANSWER_WITHIN_S = 30.0
+BINARY = Subprotocol("binary")
+END = json.dumps({"is_speaking": False})
+
+
+class TurnedAwayError(Exception):
+    """Nobody opened for as long as a client knocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all sessions share; `clock` gives seconds of the load."""
+
+    url: str
+    ledger: Ledger
+    clock: Callable[[], float]
+    late: Callable[[float], None]
+    """Told how much later than due each message was sent."""
+
+
+class Session:
+    """A client from its arrival to its last answer."""
+
+    def __init__(self, plan: SessionPlan, around: Surroundings) -> None:
+        self._turns = list(reversed(plan.turns))
+        self._around = around
+        self._begun = False
+        self._owed: set[str] = set()
+        self._settled = asyncio.Event()
+
+    async def run(self) -> None:
+        """Say everything, over as many connections as it takes."""
+        self._around.ledger.count("session")
+        try:
+            while self._turns:
+                await self._run_connection()
+        except TurnedAwayError:
+            self._around.ledger.count("given_up")
+
+    async def _run_connection(self) -> None:
+        socket = await self._open()
+        reader = asyncio.create_task(self._read(socket))
+        with contextlib.suppress(ConnectionClosed, TimeoutError):
+            await self._speak_all(socket)
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                await self._settled.wait()
+        if socket.close_code is not None and (self._turns or self._owed):
+            self._take_note_of_close(socket.close_code)
+        self._owed.clear()  # what is not answered by now is lost
+        await socket.close()
+        await reader
+
+    async def _open(self) -> ClientConnection:
+        end_s = self._around.clock() + PATIENCE_S
+        while True:
+            try:
+                return await connect(
+                    self._around.url,
+                    subprotocols=[BINARY],
+                    compression=None,
+                    ping_interval=None,
+                    proxy=None,
+                )
+            except (OSError, InvalidHandshake, TimeoutError):
+                self._around.ledger.count("turned_away")
+            if self._around.clock() > end_s:
+                raise TurnedAwayError
+            await asyncio.sleep(RETRY_S)
+
+    async def _read(self, socket: ClientConnection) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            async for message in socket:
+                answer = json.loads(message)
+                if answer["is_final"]:
+                    name = answer["wav_name"]
+                    self._around.ledger.receive(name, answer["text"], self._around.clock())
+                    self._owed.discard(name)
+                    self._settle()
+        self._settled.set()  # nothing more will come
+
+    def _settle(self) -> None:
+        if not self._turns and not self._owed:
+            self._settled.set()
+
+    async def _speak_all(self, socket: ClientConnection) -> None:
+        self._settled.clear()
+        now_s = self._around.clock()
+        while self._turns:
+            now_s = await self._speak(socket, self._turns[-1], now_s)
+            self._turns.pop()
+            self._begun = False
+        self._settle()
+
+    async def _speak(self, socket: ClientConnection, turn: Turn, now_s: float) -> float:
+        """Say an utterance after a pause from `now_s` on; return when it is said."""
+        utterance = turn.utterance
+        now_s += turn.think_s
+        await self._send_at(now_s, socket, render_begin(utterance.name))
+        self._begun = True
+        pcm = utterance.pcm
+        for start in range(0, len(pcm), CHUNK_BYTES):
+            chunk = pcm[start : start + CHUNK_BYTES]
+            now_s += len(chunk) / BYTES_PER_S
+            await self._send_at(now_s, socket, chunk)
+        self._owed.add(utterance.name)
+        try:
+            await socket.send(END)
+        except ConnectionClosed:
+            self._owed.discard(utterance.name)
+            raise
+        self._around.ledger.send(utterance.name, utterance.text, now_s)
+        return now_s
+
+    async def _send_at(self, due_s: float, socket: ClientConnection, message: str | bytes) -> None:
+        await asyncio.sleep(due_s - self._around.clock())
+        self._around.late(self._around.clock() - due_s)
+        await socket.send(message)
+
+    def _take_note_of_close(self, code: int) -> None:
+        """Tell a move, which the server asked for while it owed nothing, from a cut stream."""
+        moved = code == CloseCode.SERVICE_RESTART and not self._owed
+        self._around.ledger.count("moved" if moved else "cut")
+        if self._begun:
+            self._around.ledger.count("said_again")
+        self._begun = False
+
+
+def render_begin(name: str) -> str:
+    """Render the message before an utterance, with what FunASR's own client says there."""
+    about = {"mode": "offline", "wav_name": name, "wav_format": "pcm", "audio_fs": RATE_HZ}
+    return json.dumps(about | {"is_speaking": True, "itn": True})

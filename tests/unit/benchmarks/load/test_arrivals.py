@@ -1,0 +1,57 @@
+import itertools
+import random
+import statistics
+
+import pytest
+
+from benchmarks.load import arrivals, speech
+
+PHRASES = [speech.Phrase(str(digit), bytes(2 * speech.RATE_HZ)) for digit in range(40)]
+
+
+def plan(steps, seed=1):
+    return arrivals.plan_sessions(steps, speech.Speaker(PHRASES, seed), seed)
+
+
+def test_steps_are_read_as_seconds_and_sessions():
+    steps = arrivals.parse_steps("30x10,2.5x0")
+    assert steps == [arrivals.Step(30, 10), arrivals.Step(2.5, 0)]
+
+
+@pytest.mark.parametrize("text", ["", "30", "x10", "30x", "0x10", "-1x5", "30x-1", "30x10,"])
+def test_what_is_no_step_is_refused(text):
+    with pytest.raises(ValueError, match="step"):
+        arrivals.parse_steps(text)
+
+
+def test_sessions_open_at_a_time_follow_the_steps():
+    plans = plan([arrivals.Step(200, 5), arrivals.Step(200, 40), arrivals.Step(200, 5)])
+
+    def open_at(now_s):
+        return sum(each.start_s <= now_s < each.start_s + each.duration_s for each in plans)
+
+    for begin_s, wanted in [(50, 5), (250, 40), (450, 5)]:
+        mean = statistics.mean(open_at(now_s) for now_s in range(begin_s, begin_s + 150))
+        assert mean == pytest.approx(wanted, rel=0.25)
+
+
+def test_arrivals_are_those_of_a_poisson_process():
+    times = list(arrivals.draw_arrivals([arrivals.Step(3000, 30)], random.Random(1)))
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert times == sorted(times)
+    assert statistics.stdev(gaps) == pytest.approx(statistics.mean(gaps), rel=0.1)
+
+
+def test_sessions_last_as_long_as_a_call_and_have_several_turns():
+    plans = plan([arrivals.Step(60, 60)])
+    assert all(20 <= each.duration_s <= 40 and len(each.turns) >= 3 for each in plans)
+
+
+def test_the_same_seed_plans_the_same_load():
+    steps = [arrivals.Step(20, 20)]
+    assert plan(steps, 3) == plan(steps, 3) != plan(steps, 4)
+
+
+def test_nothing_is_said_twice():
+    names = [turn.utterance.name for each in plan([arrivals.Step(60, 60)]) for turn in each.turns]
+    assert len(set(names)) == len(names) > 300
