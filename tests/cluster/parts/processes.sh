@@ -13,8 +13,16 @@ one_at_a_time() { # two kubelets on one machine would end each other's pods
 start() { # name command...: run it inside the namespace, in the background, with its log and process id kept
   local service=$1
   shift
-  nsenter --net="/run/netns/$name" setsid "$@" </dev/null >"$run/log/$service.log" 2>&1 9>&- &
+  (
+    close_inherited
+    exec nsenter --net="/run/netns/$name" setsid "$@"
+  ) </dev/null >"$run/log/$service.log" 2>&1 &
   echo $! >"$run/pid/$service"
+}
+
+close_inherited() { # else a lock that the caller holds would be held as long as the cluster is up
+  local file
+  for file in "/proc/$BASHPID"/fd/*; do ((${file##*/} <= 2)) || eval "exec ${file##*/}>&-"; done
 }
 
 runs() { grep -q '^State:.[^ZX]' "/proc/$(cat "$run/pid/$1" 2>/dev/null)/status" 2>/dev/null; } # dead ones may wait for init
