@@ -128,7 +128,7 @@ def _find_clamp(standing: ScalingDecision, spec: ScalingSpec) -> Choice | None:
     if bounds.mode == "Auto" and replicas != standing.replicas:
         return Choice(Reason.OUT_OF_BOUNDS, "replicas", replicas)
     size = max(batching.min_size, min(batching.max_size, standing.batch_size))
-    if batching.mode == "Auto" and bounds.mode != "Recommend" and size != standing.batch_size:
+    if batching.mode == "Auto" and size != standing.batch_size:
         return Choice(Reason.OUT_OF_BOUNDS, "batchSize", size)
     return None
 

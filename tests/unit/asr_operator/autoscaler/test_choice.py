@@ -9,6 +9,7 @@ import pytest
 from asr_operator.api.autoscaling import BatchTuning, ScaleDown, ScaleUp
 from asr_operator.api.names import Reason
 from asr_operator.autoscaler.memory import Wish
+from asr_operator.autoscaler.service_model import ServiceModel
 from asr_operator.state.load import PodLoad
 from asr_operator.state.scaling import Change
 
@@ -79,6 +80,12 @@ LOADED = {
         2,
         Reason.BATCH_TOO_LARGE,
     ),
+    "late because of long batches that others wait for": (
+        {"demand": 50.0, "busy_s": 1.0, "final_latency_s": 2.8, "queue_wait_s": 1.7},
+        2,
+        2,
+        Reason.BATCH_TOO_LARGE,
+    ),
     "late, by too few answers to say": (
         {"demand": 150.0, **LATE_FOR_THE_QUEUE, "finals": 9.0},
         2,
@@ -133,10 +140,16 @@ def test_latency_says_nothing_of_servers_that_have_just_come(decided, make_sampl
     assert decided(sample, memory=settled).replicas == 3
 
 
-def test_more_replicas_rather_than_smaller_batches_that_could_not_keep_up(decided, make_sample):
-    sample = make_sample(demand=300.0, **LATE_FOR_THE_BATCH)
-    decision = decided(sample)
-    assert (decision.replicas, decision.batch_size) == (3, 4)
+@pytest.mark.parametrize(("demand", "size"), [(215.0, 2), (225.0, 4)])
+def test_batches_do_not_become_too_small_to_keep_up(decided, make_sample, demand, size):
+    decision = decided(make_sample(demand=demand, **LATE_FOR_THE_BATCH))
+    assert (decision.replicas, decision.batch_size) == (2, size)
+
+
+def test_a_load_without_any_batch_to_learn_from_removes_nothing(decided, make_sample, watched):
+    new = watched(model=ServiceModel(), item_padded_s=None)
+    decision = decided(make_sample(demand=5.0, stages=()), memory=new)
+    assert (decision.replicas, decision.batch_size) == (2, 4)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +159,7 @@ def test_more_replicas_rather_than_smaller_batches_that_could_not_keep_up(decide
         ((), ScaleUp(max_percent=50, max_pods=1), 3),
         ((), ScaleUp(max_percent=200, max_pods=1), 6),
         (((10, 1, 2),), ScaleUp(max_pods=2), 3),
-        (((20, 1, 2),), ScaleUp(max_pods=2), 4),
+        (((14, 1, 2),), ScaleUp(max_pods=2), 4),
         (((10, 1, 2),), ScaleUp(max_pods=1, max_percent=1, period_s=60), 2),
     ],
     ids=[
@@ -154,7 +167,7 @@ def test_more_replicas_rather_than_smaller_batches_that_could_not_keep_up(decide
         "at most one",
         "at most three times as many",
         "what was just added counts",
-        "what was added before the period does not",
+        "what was added a period ago does not, if a tick is early",
         "all of the period is used up",
     ],
 )

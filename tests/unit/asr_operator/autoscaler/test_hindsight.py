@@ -40,7 +40,8 @@ def test_a_step_that_made_things_worse_is_taken_back(
     decided, make_sample, watched, retuned, step, load
 ):
     change = retuned(**step)
-    decision = decided(make_sample(**load), memory=watched(change, finals=300.0))
+    memory = watched(change, finals=300.0, lateness=(1.2, 1.2))
+    decision = decided(make_sample(**load), memory=memory)
     assert (decision.replicas, decision.batch_size) == (2, change.from_)
     assert decision.reason == Reason.BATCH_ROLLED_BACK
     assert [record.reason for record in decision.changes] == [Reason.BATCH_ROLLED_BACK]
