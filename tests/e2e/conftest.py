@@ -17,7 +17,7 @@ from harness import asr, audit, cluster, release, speaking, waiting
 
 ORDER = [
     "definition", "service", "words", "impossible", "changes", "rollout", "repair", "absence",
-    "quiet", "deletion", "rights", "scope",
+    "quiet", "operations", "deletion", "rights", "scope",
 ]  # fmt: skip
 NEEDS = {"audit_log": "ASR_CLUSTER_AUDIT_LOG", "prometheus": "ASR_CLUSTER_PROMETHEUS"}
 LEFT_OUT = pytest.StashKey[list[str]]()
