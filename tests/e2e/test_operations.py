@@ -155,7 +155,7 @@ def test_plugin_tells_why(decided, kubectl_asr):
         (["status", "--context=nowhere"], "context was not found for specified context: nowhere"),
     ],
 )
-def test_plugin_says_what_is_wrong(operator, kubectl_asr, arguments, advice):
+def test_plugin_says_what_is_wrong(decided, kubectl_asr, arguments, advice):
     told, wrong = kubectl_asr(*arguments)
 
     assert told == ""
