@@ -145,8 +145,9 @@ def _choose_blindly(
     is_due = bool(fleet.ready) and now - since >= fallback.after_s
     if bounds.mode == "Auto" and is_due and safe > fleet.desired and fleet.blocked is None:
         return Choice(Reason.METRICS_FALLBACK, "replicas", safe)
-    why = known.problem.message if known.problem else ""
-    return Choice(Reason.METRICS_UNKNOWN, message=f"Nothing is changed: the load is unknown. {why}")
+    why = known.problem.message.rstrip(".") if known.problem else "nothing was measured"
+    message = f"Nothing is changed while the load is unknown: {why}."
+    return Choice(Reason.METRICS_UNKNOWN, message=message)
 
 
 def _is_due(sample: LoadSample, spec: ScalingSpec, memory: Memory) -> bool:
