@@ -5,7 +5,7 @@ Rules:
    scrape adds (`pod`, `exported_pod`, none) does not matter.
 2. A pod that is scraped twice counts once. An `instance` that two pods claim belongs to neither:
    a join on it would fail, and with it the query, for all services.
-3. A rate that is NaN, negative or beyond belief is left out: no pod spoils the sum of a service.
+3. A rate that is NaN or beyond belief is left out: no pod spoils the sum of a service.
 4. Nothing that users wrote enters a query. Their windows are rounded up to a few lengths, so that
    many services ask few questions; a shorter interval than two scrapes knows nothing.
 """
@@ -78,7 +78,7 @@ def _per_pod(series: str, labels: str = "") -> str:
 
 
 def _rate(counter: str) -> str:
-    return f"(rate({counter}[$window]) >= 0) < 1e9"
+    return f"rate({counter}[$window]) < 1e9"
 
 
 def _rate_per_pod(counter: str, label: str) -> str:
@@ -132,7 +132,7 @@ class Queries:
         """Return the PromQL of a question; those that are `INSTANT` need no windows."""
         values = {IDENTITY: self.templates[IDENTITY]}
         if windows is not None:
-            step_s = max(windows.peak_s // PEAK_STEPS, windows.window_s // 4, SHORTEST_PEAK_STEP_S)
+            step_s = max(windows.peak_s // PEAK_STEPS, windows.window_s // 2, SHORTEST_PEAK_STEP_S)
             lengths_s = {"window": windows.window_s, "peak": windows.peak_s, "step": step_s}
             values |= {name: f"{length_s}s" for name, length_s in lengths_s.items()}
         return PLACEHOLDER.sub(lambda found: values[found[1]], self.templates[query])

@@ -32,7 +32,7 @@ def test_about_a_dozen_questions_are_asked():
 @pytest.mark.parametrize(
     ("windows", "span"),
     [
-        (Windows(60, 120), "[120s:15s]"),
+        (Windows(60, 120), "[120s:30s]"),
         (Windows(10, 60), "[60s:5s]"),
         (Windows(10, 3600), "[3600s:225s]"),
     ],
