@@ -89,7 +89,8 @@ def decide_status(
         scaling_history=history.merge_history(observed),
         last_failure=_decide_last_failure(causes.values(), observed.status.last_failure, now),
     )
-    return steadiness.keep_numbers(observed.status, new, now)
+    known = steadiness.keep_unasked(observed.status, new)
+    return steadiness.keep_numbers(observed.status, known, now)
 
 
 def _judge_scaling(

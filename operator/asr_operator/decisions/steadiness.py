@@ -1,10 +1,11 @@
-"""What of a new status is worth a write: numbers alone only when they changed by much, and rarely.
+"""What of a new status is worth a write: no ignorance of a moment, and numbers alone rarely.
 
 Rules:
-1. A change of anything but numbers is written at once, and the numbers with it.
-2. Numbers are written when one of them changed by a fifth and by more than noise, at most once a
+1. Before the load was first asked for, after a start of the operator, nothing about it changes.
+2. A change of anything but numbers is written at once, and the numbers with it.
+3. Numbers are written when one of them changed by a fifth and by more than noise, at most once a
    minute.
-3. The reason and message of ScalingActive, and the messages of the other conditions about the
+4. The reason and message of ScalingActive, and the messages of the other conditions about the
    load, count as numbers while the status of the condition stays.
 """
 
@@ -12,13 +13,21 @@ from dataclasses import replace
 from datetime import datetime
 
 from asr_operator.api import status
-from asr_operator.api.names import ConditionType
+from asr_operator.api.names import ConditionType, Reason
 from asr_operator.api.scaling_status import LoadSummary
 from asr_operator.api.status import AsrServiceStatus, Condition
 
 SHORTEST_INTERVAL_S = 60.0
 LEAST_RATIO = 0.2
 
+# What is said of the load while it was not asked for.
+IGNORANT = {
+    ConditionType.METRICS_AVAILABLE: Reason.NOT_SAMPLED_YET,
+    ConditionType.SCALING_ACTIVE: Reason.METRICS_UNKNOWN,
+    ConditionType.SCALING_LIMITED: Reason.NOT_LIMITED,
+    ConditionType.BATCH_SIZE_APPLIED: Reason.NOT_SAMPLED_YET,
+    ConditionType.SLO_MET: Reason.NO_FINALS,
+}
 NUMERIC = frozenset(
     {
         ConditionType.METRICS_AVAILABLE,
@@ -38,6 +47,21 @@ NOISE = {
 }
 
 
+def keep_unasked(old: AsrServiceStatus, new: AsrServiceStatus) -> AsrServiceStatus:
+    """Return the new status with the old one's load when it has not been asked for yet."""
+    asked = new.find(ConditionType.METRICS_AVAILABLE)
+    if asked is None or asked.reason != Reason.NOT_SAMPLED_YET:
+        return new
+    return replace(
+        new,
+        conditions=tuple(_keep_condition(old.find(each.type), each) for each in new.conditions),
+        applied_batch_size=old.applied_batch_size,
+        sessions=old.sessions,
+        load=old.load,
+        recommendation=old.recommendation,
+    )
+
+
 def keep_numbers(old: AsrServiceStatus, new: AsrServiceStatus, now: datetime) -> AsrServiceStatus:
     """Return the status to store: the new one, or the old one when it is not worth a write."""
     if _leave_out_numbers(old) != _leave_out_numbers(new):
@@ -48,6 +72,12 @@ def keep_numbers(old: AsrServiceStatus, new: AsrServiceStatus, now: datetime) ->
     if age_s < SHORTEST_INTERVAL_S or not _has_changed(old, new):
         return old
     return new
+
+
+def _keep_condition(old: Condition | None, new: Condition) -> Condition:
+    if old is None or old.observed_generation != new.observed_generation:
+        return new
+    return old if IGNORANT.get(new.type) == new.reason else new
 
 
 def _has_changed(old: AsrServiceStatus, new: AsrServiceStatus) -> bool:

@@ -399,6 +399,20 @@ async def test_when_prometheus_is_silent_nothing_is_scaled_and_that_is_told(
     assert warning["reason"] == "PrometheusTimedOut"
 
 
+async def test_an_operator_that_starts_writes_nothing_that_is_the_same(
+    api_server, fleet, run, crowded, start
+):
+    await run(5)
+    ask = fleet.read
+    fleet.read = lambda key, question: NoLoad(0.0, Reason.NOT_SAMPLED_YET, "Wait")
+    api_server.writes.clear()
+    another = start()
+    await another.reconcile(KEY)
+    fleet.read = ask
+    await another.reconcile(KEY)
+    assert api_server.writes == []
+
+
 async def test_a_load_that_changes_is_written_once_a_minute_at_most(
     api_server, asr_service, fleet, run
 ):

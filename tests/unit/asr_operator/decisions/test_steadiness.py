@@ -122,3 +122,43 @@ def test_small_numbers_are_noise(is_written):
 def test_a_status_without_load_is_not_written_again(is_written):
     blind = replace(OLD, load=None)
     assert not is_written(replace(blind, sessions=3), 86400, old=blind)
+
+
+UNASKED = AsrServiceStatus(
+    conditions=(
+        condition(ConditionType.READY, reason="B"),
+        condition(ConditionType.METRICS_AVAILABLE, status="Unknown", reason="NotSampledYet"),
+        condition(ConditionType.SCALING_ACTIVE, status="False", reason="MetricsUnknown"),
+        condition(ConditionType.SLO_MET, status="Unknown", reason="NoFinals"),
+    )
+)
+
+
+def test_before_the_load_is_asked_for_nothing_about_it_changes():
+    """An operator that starts does not write the status of every service twice."""
+    metrics = condition(ConditionType.METRICS_AVAILABLE, reason="MetricsFound")
+    old = replace(OLD, conditions=(OLD.conditions[0], metrics, *OLD.conditions[1:]))
+    kept = steadiness.keep_unasked(old, UNASKED)
+    assert kept == replace(old, conditions=(UNASKED.conditions[0], *old.conditions[1:]))
+
+
+def test_what_is_known_without_the_load_is_told_at_once():
+    paused = condition(ConditionType.SCALING_ACTIVE, status="False", reason="Paused")
+    new = replace(UNASKED, conditions=(UNASKED.conditions[1], paused))
+    assert steadiness.keep_unasked(OLD, new).find(ConditionType.SCALING_ACTIVE) == paused
+
+
+def test_for_another_spec_nothing_old_is_kept():
+    newer = replace(UNASKED.conditions[3], observed_generation=2)
+    new = replace(UNASKED, conditions=(UNASKED.conditions[1], newer))
+    assert steadiness.keep_unasked(OLD, new).find(ConditionType.SLO_MET) == newer
+
+
+def test_a_new_service_says_that_its_load_was_not_asked_for():
+    assert steadiness.keep_unasked(AsrServiceStatus(), UNASKED) == UNASKED
+
+
+def test_a_load_that_was_asked_for_in_vain_is_told():
+    failed = condition(ConditionType.METRICS_AVAILABLE, status="False", reason="PrometheusFailed")
+    new = replace(UNASKED, conditions=(failed,))
+    assert steadiness.keep_unasked(OLD, new) == new
