@@ -19,7 +19,7 @@ from pathlib import Path
 
 from asr_operator.settings import SettingsError
 
-WINDOWS_S = (10, 20, 30, 60, 120, 300, 600, 1800, 3600)
+WINDOWS_S = (5, 10, 15, 20, 30, 60, 120, 300, 600, 1800, 3600)
 PEAK_STEPS = 16
 SHORTEST_PEAK_STEP_S = 5
 

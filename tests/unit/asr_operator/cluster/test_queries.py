@@ -9,7 +9,7 @@ from asr_operator.settings import SettingsError
 
 @pytest.mark.parametrize(
     ("asked_s", "chosen_s"),
-    [(1, 10), (10, 10), (11, 20), (60, 60), (61, 120), (3600, 3600), (86400, 3600)],
+    [(1, 5), (10, 10), (11, 15), (60, 60), (61, 120), (3600, 3600), (86400, 3600)],
 )
 def test_windows_are_rounded_up_to_a_few(asked_s, chosen_s):
     assert queries.choose_windows(asked_s, 120) == Windows(chosen_s, 120)
