@@ -1,8 +1,10 @@
 """The stage of every end-to-end test: a real cluster, the images loaded, the chart installed here.
 
-`ASR_CLUSTER_AUDIT_LOG` and `ASR_CLUSTER_PROMETHEUS` name what not every cluster has; tests that
-need one that is not named are left out, and the summary says so. `ASR_E2E_OPERATOR=absent`
-installs an operator whose image does not exist: every test worth something must fail then.
+`ASR_CLUSTER_AUDIT_LOG`, `_PROMETHEUS`, `_RESOURCE_METRICS` and `_KEDA` name what not every cluster
+has; tests that need one that is not named are left out, and the summary says so. Pods must reach
+this process where there is a Prometheus: the operator is led to it by a wire that can be cut.
+`ASR_E2E_OPERATOR=absent` installs an operator whose image does not exist: every test worth
+something must fail then.
 """
 
 import asyncio
@@ -13,13 +15,19 @@ from pathlib import Path
 
 import pytest
 
-from harness import asr, audit, cluster, release, speaking, waiting
+from harness import asr, audit, cluster, release, speaking, waiting, wire
 
 ORDER = [
     "definition", "service", "words", "impossible", "changes", "rollout", "repair", "absence",
-    "quiet", "operations", "deletion", "rights", "scope",
+    "quiet", "loop_retune", "operations", "loop_auto", "loop_modes", "loop_external", "loop_keda",
+    "deletion", "rights", "scope",
 ]  # fmt: skip
-NEEDS = {"audit_log": "ASR_CLUSTER_AUDIT_LOG", "prometheus": "ASR_CLUSTER_PROMETHEUS"}
+NEEDS = {
+    "audit_log": "ASR_CLUSTER_AUDIT_LOG",
+    "prometheus": "ASR_CLUSTER_PROMETHEUS",
+    "resource_metrics": "ASR_CLUSTER_RESOURCE_METRICS",
+    "keda": "ASR_CLUSTER_KEDA",
+}
 LEFT_OUT = pytest.StashKey[list[str]]()
 STAGE = pytest.StashKey[cluster.Cluster]()
 VALUES = ("imageAllowList={localhost/asr-server:*}",)
@@ -72,9 +80,19 @@ def audit_start() -> int:
 
 
 @pytest.fixture(scope="session")
-def operator(kubernetes: cluster.Cluster, audit_start: int) -> Iterator[release.Operator]:
+def line() -> wire.Wire | None:
+    """What leads the operator to Prometheus, if there is one."""
+    url = os.environ.get(NEEDS["prometheus"])
+    return wire.Wire(url) if url else None
+
+
+@pytest.fixture(scope="session")
+def operator(
+    kubernetes: cluster.Cluster, audit_start: int, line: wire.Wire | None
+) -> Iterator[release.Operator]:
     """The operator of this checkout; the one that was there before is put back in the end."""
-    installed = release.Operator(kubernetes, values=VALUES)
+    values = (*VALUES, f"prometheus.url={line.url}") if line else VALUES
+    installed = release.Operator(kubernetes, values=values)
     former = installed.install()
     if not release.ABSENT:
         installed.wait_running()
@@ -91,6 +109,16 @@ def audit_log(operator: release.Operator, audit_start: int) -> audit.AuditLog:
 @pytest.fixture(scope="session")
 def prometheus() -> str:
     return os.environ[NEEDS["prometheus"]]
+
+
+@pytest.fixture(scope="session")
+def resource_metrics() -> str:
+    return os.environ[NEEDS["resource_metrics"]]
+
+
+@pytest.fixture(scope="session")
+def keda() -> str:
+    return os.environ[NEEDS["keda"]]
 
 
 @pytest.fixture(scope="session")

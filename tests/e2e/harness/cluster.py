@@ -20,11 +20,13 @@ PATHS = {
     "ConfigMap": "api/v1/{}configmaps",
     "Deployment": "apis/apps/v1/{}deployments",
     "Event": "api/v1/{}events",
+    "HorizontalPodAutoscaler": "apis/autoscaling/v2/{}horizontalpodautoscalers",
     "Namespace": "api/v1/namespaces",
     "Node": "api/v1/nodes",
     "Pod": "api/v1/{}pods",
     "PodDisruptionBudget": "apis/policy/v1/{}poddisruptionbudgets",
     "ReplicaSet": "apis/apps/v1/{}replicasets",
+    "ScaledObject": "apis/keda.sh/v1alpha1/{}scaledobjects",
     "Service": "api/v1/{}services",
 }
 

@@ -1,0 +1,106 @@
+"""Sessions under load: a crowd that comes and goes as planned, and single ones held half-way.
+
+What they say, how they are accounted for and what they do when they are refused is told in
+`benchmarks.load`: no utterance is said twice, and each must be heard once.
+"""
+
+import asyncio
+import json
+import random
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from websockets.asyncio.client import connect
+
+from benchmarks.load import ledger, session, speech
+from benchmarks.load.arrivals import SessionPlan, Turn
+
+ANSWER_S = 30
+THINK_S = 0.3
+PHRASES = speech.load_phrases()
+
+
+def new_speaker() -> speech.Speaker:
+    return speech.Speaker(PHRASES, seed=random.getrandbits(32))
+
+
+class Crowd:
+    """People who come one after the other, `every_s`, whatever the server does, and say `turns`.
+
+    They live in a thread of their own, from the beginning of the context until `leave`.
+    """
+
+    def __init__(self, url: str, *, every_s: float, turns: int) -> None:
+        self.ledger = ledger.Ledger()
+        self._every_s, self._turns = every_s, turns
+        self._speaker = new_speaker()
+        self._began = time.monotonic()
+        self._around = session.Surroundings(url, self.ledger, self._clock, lambda late_s: None)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._come()))
+
+    def __enter__(self) -> "Crowd":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
+
+    def leave(self) -> ledger.Account:
+        """Let nobody else come, wait until all have said what they had to, and add up."""
+        self._over.set()
+        self._thread.join()
+        return self.ledger.settle()
+
+    async def _come(self) -> None:
+        async with asyncio.TaskGroup() as sessions:
+            while not self._over.is_set():
+                turns = (Turn(THINK_S, self._speaker.next()) for _ in range(self._turns))
+                plan = SessionPlan(self._clock(), tuple(turns))
+                sessions.create_task(session.Session(plan, self._around).run())
+                await asyncio.sleep(self._every_s)
+
+    def _clock(self) -> float:
+        return time.monotonic() - self._began
+
+
+class Held:
+    """A session that says half of an utterance, and the other half when it is told to."""
+
+    def __init__(self, socket: Any, utterance: speech.Utterance) -> None:
+        self._socket = socket
+        self._pcm = utterance.pcm
+        self.said = speech.words(utterance.text)
+        self._name = utterance.name
+
+    @classmethod
+    async def open(cls, url: str, utterance: speech.Utterance) -> "Held":
+        return cls(await connect(url, compression=None, proxy=None), utterance)
+
+    async def begin(self) -> None:
+        """Say the first half."""
+        await self._socket.send(session.render_begin(self._name))
+        for chunk in self._chunks(0, len(self._pcm) // 2):
+            await self._socket.send(chunk)
+
+    async def finish(self) -> str:
+        """Say the second half, close the session, and return the words that were heard."""
+        for chunk in self._chunks(len(self._pcm) // 2, len(self._pcm)):
+            await self._socket.send(chunk)
+        await self._socket.send(session.END)
+        async with asyncio.timeout(ANSWER_S):
+            heard = json.loads(await self._socket.recv())["text"]
+        await self._socket.close()
+        return speech.words(heard)
+
+    async def wait_end(self) -> tuple[list[str], int, str]:
+        """Wait until the server closes; return the texts that came, the code and the reason."""
+        texts = [json.loads(message)["text"] async for message in self._socket]
+        return texts, self._socket.close_code, self._socket.close_reason
+
+    def _chunks(self, start: int, end: int) -> Iterator[bytes]:
+        end -= end % 2
+        for begin in range(start - start % 2, end, session.CHUNK_BYTES):
+            yield self._pcm[begin : min(begin + session.CHUNK_BYTES, end)]
