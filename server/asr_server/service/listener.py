@@ -95,7 +95,8 @@ class Listener:
         await self._empty.wait()
 
     async def stop(self) -> None:
-        """Give every session its finals if they come soon, close all, stop listening."""
+        """Let nobody in, give every session its finals if they come soon, close all."""
+        self._admission.closed = DRAINING
         for connection in self._connections:
             connection.finish_input()
         with contextlib.suppress(TimeoutError):

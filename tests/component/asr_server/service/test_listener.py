@@ -322,6 +322,24 @@ async def test_a_second_signal_ends_the_drain(stage):
         assert (await receive(client))["is_final"]
 
 
+async def test_nobody_is_let_in_once_the_server_ends_for_whatever_reason(stage, eventually):
+    stage.engine.gate.clear()
+    await stage.start()
+    async with stage.connect() as client:
+        await client.send(SECOND)
+        await eventually(lambda: stage.value("asr_sessions", state="speaking") == 1)
+        stopping = asyncio.create_task(stage.listener.stop())
+        await eventually(lambda: stage.value("asr_received_items_total", **{"class": "file"}) == 1)
+        with pytest.raises(InvalidStatus) as caught:
+            await stage.connect()
+        assert caught.value.response.status_code == 503
+        stage.engine.gate.set()
+        assert (await receive(client))["text"] == "16000 samples"
+        assert await closed(client) == 1001
+        async with asyncio.timeout(5):
+            await stopping
+
+
 async def test_each_open_session_has_one_state(stage, eventually):
     await stage.start()
     async with stage.connect() as speaking, stage.connect():
