@@ -67,6 +67,7 @@ class EngineLink:
         self._answers: dict[int, asyncio.Future[Answer]] = {}
         self._channel: FrontChannel | None = None
         self._unanswered_samples = 0
+        self._gone: str | None = None
 
     @property
     def connected(self) -> bool:
@@ -91,6 +92,9 @@ class EngineLink:
         self, stored: Stored, item_class: ItemClass, now: float, deadline: float
     ) -> Answer:
         """Return the answer, from whichever engine gives it; cancelling drops the item."""
+        if self._gone is not None:
+            self.arena.release(stored.offset)
+            return Failed(0, self._gone)
         item = Item(next(self._ids), item_class, stored.offset, stored.samples, now, deadline)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._answers[item.item_id] = answer
@@ -129,7 +133,8 @@ class EngineLink:
             self._resolve(Failed(blamed.item_id, reason))
 
     def fail_all(self, reason: str) -> None:
-        """Answer everything that waits: there will be no engine any more."""
+        """Answer everything, from now on too: there will be no engine any more."""
+        self._gone = reason
         for item_id in list(self._answers):
             self._resolve(Failed(item_id, reason))
 

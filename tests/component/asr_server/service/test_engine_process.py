@@ -19,6 +19,8 @@ SCRIPT = str(Path(__file__).with_name("scripted_engine.py"))
 GOOD, POISON, DIE_ONCE, HOLD, TELL_LIMIT, BABBLE_ONCE = 1, 66, 67, 68, 69, 70
 SAMPLES = 4096
 
+pytestmark = pytest.mark.timeout(60)
+
 
 class Engine:
     """A link with a supervised scripted engine behind it."""
@@ -66,12 +68,6 @@ async def start(tmp_path, monkeypatch):
     for engine in engines:
         await engine.stop()
         engine.link.arena.close()
-
-
-@pytest.fixture(autouse=True)
-async def deadline():
-    async with asyncio.timeout(20):
-        yield
 
 
 def texts(answers):
@@ -165,6 +161,8 @@ async def test_an_engine_that_cannot_be_had_again_fails_what_waits_and_ends_the_
     with pytest.raises(EngineError):
         await engine.task
     assert engine.starts == 1 + engine_process.MAX_FAILED_STARTS
+    assert "no model here" in texts([await engine.recognize(GOOD)])[0]
+    assert engine.link.arena.free_samples == engine.link.arena.samples
 
 
 async def test_the_end_of_the_run_is_the_end_of_the_engine(start, eventually):
