@@ -35,6 +35,11 @@ class Dispatch:
         self._in_engine: dict[int, Item] = {}
         self._on_trial: int | None = None
 
+    @property
+    def longest_samples(self) -> int:
+        """The samples of the longest item that the engine has; 0 when it has none."""
+        return max((item.samples for item in self._in_engine.values()), default=0)
+
     def add(self, item: Item) -> None:
         """Take a new item."""
         self._waiting.append(item)

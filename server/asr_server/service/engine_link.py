@@ -29,6 +29,7 @@ from asr_server.speech import audio
 from asr_server.speech.audio import Samples
 
 WRITE_SAMPLES = 1 << 20  # the event loop turns between pieces: an hour is copied in 55
+SILENT_S = 60.0  # an engine with work may be silent for so long, and for as long as a batch lasts
 
 Answer = Recognized | Failed
 Report = BatchRan | OutOfMemory
@@ -68,11 +69,24 @@ class EngineLink:
         self._channel: FrontChannel | None = None
         self._unanswered_samples = 0
         self._gone: str | None = None
+        self._heard_at = 0.0  # or given work while it had none
 
     @property
     def connected(self) -> bool:
         """Whether an engine takes work."""
         return self._channel is not None
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the engine has work and has said nothing for longer than any batch may take.
+
+        No batch is longer than the limit or its longest item, and none is slower than speech.
+        """
+        longest_s = audio.duration_s(self._dispatch.longest_samples)
+        if self._channel is None or not longest_s:
+            return False
+        may_take_s = SILENT_S + max(longest_s, self.limits.batch_audio_s)
+        return _now() - self._heard_at > may_take_s
 
     async def store(self, samples: Samples) -> Stored | None:
         """Copy audio into the arena, piece by piece; None when it has no room."""
@@ -140,6 +154,7 @@ class EngineLink:
 
     def handle(self, message: ToFront) -> None:
         """Take a message of the engine; ones about items that nobody waits for are ignored."""
+        self._heard_at = _now()
         if isinstance(message, Recognized | Failed):
             self._resolve(message)
             self._pump()
@@ -149,6 +164,8 @@ class EngineLink:
     def _pump(self) -> None:
         if self._channel is None:
             return
+        if not self._dispatch.longest_samples:
+            self._heard_at = _now()
         for item in self._dispatch.take():
             self._channel.send(
                 Recognize(
@@ -173,3 +190,7 @@ class EngineLink:
             self._channel.send(Cancel(item.item_id))
         self.arena.release(item.offset)
         self._pump()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

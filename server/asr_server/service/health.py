@@ -1,7 +1,7 @@
 """What the probe pages say: live, ready, metrics.
 
 Live means that the event loop turns; whoever reads the page has seen it turn. Ready means that an
-engine takes work and the server does not drain. A full server is ready.
+engine takes work and answers, and that the server does not drain. A full server is ready.
 """
 
 from http import HTTPStatus
@@ -45,4 +45,6 @@ class Health:
             return "models are being loaded"
         if not self._link.connected:
             return "the recognition engine died and is being started again"
+        if self._link.stalled:
+            return "the recognition engine has work but does not answer"
         return None
