@@ -125,9 +125,11 @@ class EngineMetrics:
         )
         self.queue_wait_s.labels("file")
         by_stage = (self.batch_size, self.batch_audio_s, self.batch_fill, self.batch_s)
-        for metric in (*by_stage, self.stage_s):
-            for name in ("vad", "asr", "punc"):
+        for name in ("vad", "asr", "punc"):
+            for metric in (*by_stage, self.stage_s):
                 metric.labels(name)
+            for reason in ("size", "audio", "slack", "idle"):
+                self.batch_release.labels(name, reason)
 
 
 class ServerMetrics:

@@ -46,6 +46,16 @@ def test_a_batch_is_counted_under_its_stage_its_reason_and_the_classes_of_its_it
     assert 0.02 < reports.duty() <= 0.025
 
 
+@pytest.mark.parametrize("stage", ["vad", "asr", "punc"])
+@pytest.mark.parametrize("reason", ["size", "audio", "slack", "idle"])
+def test_every_series_of_a_stage_exists_before_its_first_batch(stage, reason):
+    registry = CollectorRegistry()
+    EngineMetrics(registry)
+    assert registry.get_sample_value("asr_batch_size_count", {"stage": stage}) == 0
+    released = {"stage": stage, "reason": reason}
+    assert registry.get_sample_value("asr_batch_release_total", released) == 0
+
+
 def test_running_out_of_memory_is_counted():
     registry = CollectorRegistry()
     EngineReports(EngineMetrics(registry)).observe(OutOfMemory("asr", 60.0))
