@@ -126,7 +126,7 @@ class Connection:
                 await asyncio.sleep(0)
             self._apply(self._session.receive_audio(message[start : start + SLICE_BYTES]))
             if self._around.budget.exceeded:
-                self._apply(self._session.refuse_input(BUFFER_FULL))
+                self._apply(self._session.refuse_for_room(BUFFER_FULL))
 
     def _apply(self, due: list[effects.Effect]) -> None:
         for effect in due:
@@ -137,6 +137,9 @@ class Connection:
                     task = asyncio.create_task(self._recognize(effect))
                     self._utterances.add(task)
                     task.add_done_callback(self._utterances.discard)
+                    self._count_demand(audio.duration_s(len(effect.samples)), inputs=1)
+                case effects.Dropped(audio_s, begins):
+                    self._count_demand(audio_s, inputs=int(begins))
                 case effects.Disconnect(reason):
                     self.close(bounds.Close(CloseCode.POLICY_VIOLATION, reason))
         self._hold(self._session.held_samples)
@@ -154,7 +157,6 @@ class Connection:
     async def _recognize(self, submit: effects.Submit) -> None:
         number, ended_at = submit.number, submit.ended_at
         audio_s = audio.duration_s(len(submit.samples))
-        self._count_demand(audio_s)
         try:
             stored = await self._around.engine.store(submit.samples)
             del submit  # the audio is in the arena now, or nowhere
@@ -197,9 +199,9 @@ class Connection:
         except TimeoutError:
             self._socket.transport.abort()
 
-    def _count_demand(self, audio_s: float) -> None:
-        self._totals["utterances"] += 1
-        self._around.metrics.received_items.labels("file").inc()
+    def _count_demand(self, audio_s: float, inputs: int) -> None:
+        self._totals["utterances"] += inputs
+        self._around.metrics.received_items.labels("file").inc(inputs)
         self._around.metrics.received_audio_s.labels("file").inc(audio_s)
 
     def _count_answer(self, answered: effects.Answered) -> None:

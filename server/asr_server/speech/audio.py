@@ -55,6 +55,11 @@ class Decoder:
         """Number of 16 kHz samples decoded so far."""
         return len(self._pcm) // 2
 
+    @property
+    def bytes_per_s(self) -> int:
+        """Number of bytes that are one second of the audio that comes in."""
+        return 2 * self._channels * self._rate_hz
+
     def feed(self, data: bytes) -> None:
         """Decode the next bytes. Raises AudioError; the decoder is of no use after that."""
         if self._in_head:
@@ -82,7 +87,7 @@ class Decoder:
             raise riff.AudioError(
                 f"sample rate {rate_hz} Hz: {MIN_RATE_HZ} to {MAX_RATE_HZ} are accepted"
             )
-        self._channels = channels
+        self._channels, self._rate_hz = channels, rate_hz
         same = rate_hz == SAMPLE_RATE_HZ
         self._resampler = (
             None if same else soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="int16")

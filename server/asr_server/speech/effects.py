@@ -63,10 +63,19 @@ class Submit:
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped:
+    """This much audio was dropped because there was no room: it is demand all the same."""
+
+    audio_s: float
+    begins: bool = False
+    """Whether it is the first of its input."""
+
+
+@dataclass(frozen=True, slots=True)
 class Disconnect:
     """Close the connection: the client breaks the rules in a way that no reply can mend."""
 
     reason: str
 
 
-Effect = Reply | Submit | Disconnect
+Effect = Reply | Submit | Dropped | Disconnect

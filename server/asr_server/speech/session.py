@@ -7,7 +7,8 @@ Rules
    the engine; the acknowledgement follows it, for those who ask.
 3. Replies leave in the order of what they answer, whatever order the engine answers in.
 4. An input that cannot be recognised (mode, format, length, broken audio) is refused at once by an
-   error message; the rest of it is dropped unread, and its final repeats the reason.
+   error message; the rest of it is dropped unread, and its final repeats the reason. What is
+   dropped for lack of room is told in seconds.
 5. A text message that is not understood is answered by an error message and changes nothing else.
 6. Options stay as the client said until it says otherwise, like in FunASR's servers; the audio, the
    refusal and the decoder belong to one input. Options that come after the first audio of an input
@@ -29,6 +30,7 @@ class _Input:
     heard: bool = False
     refusal: str | None = None
     decoder: audio.Decoder | None = None
+    dropped_bytes_per_s: int | None = None
 
     @property
     def samples(self) -> int:
@@ -112,7 +114,8 @@ class Session:
         current = self._input
         current.begun = current.heard = True
         if current.refusal is not None:
-            return []
+            pace = current.dropped_bytes_per_s
+            return [effects.Dropped(len(data) / pace)] if pace else []
         if problem := self._options.problem:
             return self.refuse_input(problem)
         try:
@@ -130,6 +133,18 @@ class Session:
             return []
         self._input.begun, self._input.refusal, self._input.decoder = True, reason, None
         return self._reply_error(reason)
+
+    def refuse_for_room(self, reason: str) -> list[Effect]:
+        """Refuse the current input because its audio cannot be held, though it is as it should be.
+
+        What came of it is told as dropped, and what comes of it too.
+        """
+        current = self._input
+        if current.decoder is None:
+            return []
+        dropped = effects.Dropped(audio.duration_s(current.samples), begins=True)
+        current.dropped_bytes_per_s = current.decoder.bytes_per_s
+        return [dropped, *self.refuse_input(reason)]
 
     def end_input(self, now: float, *, acknowledge: bool = False) -> list[Effect]:
         """End the current input, as the client's own end message does."""
@@ -172,7 +187,7 @@ class Session:
         if audio.duration_s(self._input.samples) > limits.utterance_s:
             return self.refuse_input(f"an input may last {limits.utterance_s:g} s, not longer")
         if audio.duration_s(self.held_samples) > limits.queued_s:
-            return self.refuse_input(
+            return self.refuse_for_room(
                 f"a session may have {limits.queued_s:g} s of unanswered audio: wait for finals"
             )
         return []

@@ -113,6 +113,21 @@ async def test_all_sessions_share_one_audio_budget(stage, eventually):
     await eventually(lambda: stage.budget.held_samples == 0)
 
 
+async def test_audio_that_finds_no_room_is_counted_as_demand(stage, eventually):
+    stage.budget.limit_samples = 16000 * 3
+    await stage.start()
+    async with stage.connect() as client:
+        await client.send(json.dumps({"audio_fs": 8000}))
+        for _ in range(10):
+            await client.send(SECOND)  # two seconds at this rate
+        await client.send(END)
+        assert "audio buffer of this server is full" in (await receive(client))["error"]
+        await receive(client)
+    heard = stage.value("asr_received_audio_seconds_total", **{"class": "file"})
+    assert heard == pytest.approx(20, abs=0.1)
+    assert stage.value("asr_received_items_total", **{"class": "file"}) == 1
+
+
 async def test_a_client_that_leaves_early_frees_what_it_held(stage, eventually):
     stage.engine.gate.clear()
     await stage.start()

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_server.speech.effects import Disconnect, Failure, Reply, SessionLimits, Submit, Transcript
+from asr_server.speech.effects import (
+    Disconnect,
+    Dropped,
+    Failure,
+    Reply,
+    SessionLimits,
+    Submit,
+    Transcript,
+)
 from asr_server.speech.session import Session
 
 SECOND = b"\x01\x00" * 16000
@@ -22,6 +30,7 @@ class Client:
     def __init__(self, limits=LIMITS):
         self.session = Session(limits)
         self.replies, self.submits, self.answered, self.disconnects = [], [], [], []
+        self.dropped = []
 
     def send(self, *parts, now=0.0):
         for part in parts:
@@ -44,6 +53,8 @@ class Client:
                     self.answered += [answered] if answered else []
                 case Submit():
                     self.submits.append(effect)
+                case Dropped():
+                    self.dropped.append(effect)
                 case Disconnect(reason):
                     self.disconnects.append(reason)
 
@@ -112,6 +123,23 @@ def test_an_acknowledgement_of_a_failed_input_is_not_final_and_says_why():
 def test_an_empty_input_gets_an_empty_final_at_once(parts):
     client = Client().send(*parts)
     assert (client.texts, client.submits) == ([""], [])
+
+
+@pytest.mark.parametrize(
+    ("parts", "dropped"),
+    [
+        (
+            [SECOND * 8, END, SECOND * 8, SECOND, SECOND, END],
+            [(8.0, True), (1.0, False), (1.0, False)],
+        ),
+        ([SECOND * 11, SECOND, END], []),
+        ([{"wav_format": "mp3"}, SECOND, SECOND, END], []),
+    ],
+    ids=["no room", "too long", "unknown format"],
+)
+def test_what_is_dropped_for_lack_of_room_alone_is_told_in_seconds(parts, dropped):
+    client = Client().send(*parts)
+    assert [(found.audio_s, found.begins) for found in client.dropped] == dropped
 
 
 def test_hotwords_persist_until_changed():
