@@ -3,11 +3,13 @@
 Rules:
 1. Who reads the load of a service asks for it too; while it keeps reading, it is told of each new
    sample. What nobody reads any more is not asked for.
-2. Services with the same windows share queries. What is not known yet is asked for at once.
+2. Services with the same windows share queries. What is not known yet is asked for at once, and
+   who becomes impatient does not wait for what was due before.
 3. A failure makes the load unknown at once: what was known before is not acted on twice.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -91,7 +93,8 @@ class Sampler:
         self._found: dict[queries.Windows, Answers | PrometheusError] = {}
         self._history: load_history.History | None = None
         self._history_attempts = 0
-        self._wanted_now = asyncio.Event()
+        self._is_wanted_now = False
+        self._asked_otherwise = asyncio.Event()
         self._complaints: frozenset[Reason] = frozenset()
         self._succeeded_at = clock()
         measured.watch_age(lambda: clock() - self._succeeded_at)
@@ -100,11 +103,13 @@ class Sampler:
         """Return what is known of a service now, and go on asking for it."""
         now = self._clock()
         windows = queries.choose_windows(question.window_s, question.peak_s)
-        told_at = self._interests[key].told_at if key in self._interests else 0.0
-        self._interests[key] = _Interest(question, windows, now, told_at)
+        before = self._interests.get(key)
+        self._interests[key] = _Interest(question, windows, now, before.told_at if before else 0.0)
         found = self._found.get(windows)
+        self._is_wanted_now = self._is_wanted_now or found is None
+        if found is None or before is None or before.question != question:
+            self._asked_otherwise.set()
         if found is None:
-            self._wanted_now.set()
             return NoLoad(now, Reason.NOT_SAMPLED_YET, "Prometheus is being asked; wait a moment")
         if isinstance(found, PrometheusError):
             return NoLoad(now, found.reason, found.message)
@@ -119,13 +124,17 @@ class Sampler:
         clock = asyncio.get_running_loop().time
         while True:
             started_at = clock()
-            self._wanted_now.clear()
+            self._is_wanted_now = False
             await self.sample()
-            try:
-                async with asyncio.timeout_at(started_at + self._choose_interval_s()):
-                    await self._wanted_now.wait()
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                await self._wait_from(started_at)
+
+    async def _wait_from(self, started_at: float) -> None:
+        """Wait until something is wanted now. Raises TimeoutError when the next sample is due."""
+        while not self._is_wanted_now:
+            self._asked_otherwise.clear()
+            async with asyncio.timeout_at(started_at + self._choose_interval_s()):
+                await self._asked_otherwise.wait()
 
     async def sample(self) -> None:
         """Ask once for everything that services want to know, and tell them."""

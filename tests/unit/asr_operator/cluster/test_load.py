@@ -110,6 +110,16 @@ async def test_each_service_is_told_as_often_as_it_wants(sampler, told):
     assert (told.count(A), told.count(B)) == (6, 2)
 
 
+async def test_who_becomes_impatient_does_not_wait_for_what_was_due_before(sampler, told):
+    async with serving(sampler):
+        sampler.read(A, LoadQuestion(interval_s=60))
+        await asyncio.sleep(10)
+        sampler.read(A, LoadQuestion(interval_s=15))
+        sampler.read(B, LoadQuestion(interval_s=15))
+        await asyncio.sleep(6)
+    assert told == [A, A, B]
+
+
 @pytest.mark.parametrize(("interval_s", "rounds"), [(1, 13), (15, 5), (600, 2)])
 async def test_prometheus_is_asked_neither_too_often_nor_too_rarely(
     sampler, prometheus, interval_s, rounds
