@@ -52,12 +52,12 @@ class ProbeServer:
                     writer.write(_render(await self._answer(reader)))
                     await writer.drain()
         except (TimeoutError, ConnectionError):
-            pass  # whoever asked has left or never really asked
+            writer.transport.abort()  # whoever asked has left, never really asked, or reads nothing
         finally:
-            self._open -= 1
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
+            self._open -= 1
 
     async def _answer(self, reader: asyncio.StreamReader) -> Page:
         try:

@@ -1,6 +1,7 @@
 """The probe port: three pages, and bounds for whoever asks otherwise."""
 
 import asyncio
+import socket
 
 import pytest
 
@@ -12,6 +13,7 @@ from asr_server.service.probes import HTTPStatus, Page, ProbeServer
 async def port():
     pages = {
         "/livez": lambda: Page(b"live\n"),
+        "/metrics": lambda: Page(b"x" * 20_000_000),
         "/readyz": lambda: Page(b"not ready: loading\n", HTTPStatus.SERVICE_UNAVAILABLE),
     }
     server = ProbeServer(pages)
@@ -55,6 +57,15 @@ async def test_a_page_says_what_it_has_to_say(port):
 async def test_whoever_asks_nothing_is_let_go(port, monkeypatch):
     monkeypatch.setattr(probes, "REQUEST_S", 0.05)
     assert await ask(port, b"GET /liv") == ("", b"")
+
+
+async def test_whoever_does_not_read_the_answer_is_let_go_too(port, monkeypatch, eventually):
+    monkeypatch.setattr(probes, "REQUEST_S", 0.05)
+    tasks = len(asyncio.all_tasks())
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        await eventually(lambda: len(asyncio.all_tasks()) > tasks, "the request")
+        await eventually(lambda: len(asyncio.all_tasks()) == tasks, "its end")
 
 
 async def test_a_crowd_that_asks_nothing_does_not_pile_up(port, monkeypatch):
