@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup check static component quick format test e2e peers images crds dashboards demo demo-down
+.PHONY: help setup check static component quick format test e2e e2e-full peers images crds dashboards demo demo-down
 
 cache := $(or $(ASR_OPERATOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/asr-operator)
 uv_version := 0.13.9
@@ -56,6 +56,11 @@ test: check ## all that needs no GPU: check, then e2e where there can be a clust
 e2e: setup ## end-to-end tests on a real Kubernetes: KUBECONFIG's, kind's, or our own (as root)
 	@tests/cluster/with-cluster .venv/bin/pytest tests/e2e
 
+e2e-full: setup ## end-to-end tests with KEDA too, in our own cluster; it takes 6 minutes to build, once
+	@tests/cluster/cluster up
+	@tests/cluster/cluster keda
+	@eval "$$(tests/cluster/cluster env)"; tests/cluster/with-cluster .venv/bin/pytest tests/e2e
+
 peers: $(venv) ## speak to the server with FunASR's own client: make peers FUNASR_SRC=<checkout of FunASR>
 	@FUNASR_SRC="$${FUNASR_SRC:?name a checkout of FunASR}" .venv/bin/pytest -q tests/peers
 
@@ -68,7 +73,7 @@ crds: ## copy the definition of AsrService into the chart
 dashboards: $(venv) ## write the dashboards of the chart from monitoring/
 	@.venv/bin/python monitoring/write.py charts/asr-operator/dashboards
 
-demo: setup ## from nothing to spoken words: Kubernetes, operator, AsrService, a FunASR client
+demo: setup ## from nothing to spoken words, then a load that rises and falls (DEMO_LOAD=0: the words only)
 	@tests/cluster/with-cluster .venv/bin/python examples/demo/demo.py
 
 demo-down: ## end the cluster if the demo started it, else remove the demo from it
