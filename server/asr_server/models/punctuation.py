@@ -3,6 +3,8 @@
 A text is read twenty tokens at a time. What follows its last full stop so far is read again
 together with the next twenty, so that marks are placed with what comes after them in view
 (`CTTransformer.inference` of FunASR 1.4.16). Texts of a batch go through these rounds together.
+Where nothing is marked, a round is cut off at a thousand tokens: FunASR reads ever longer ones, and
+an hour of one repeated word would occupy the engine for hours.
 """
 
 from collections.abc import Sequence
@@ -17,6 +19,7 @@ from asr_server.models.folders import ModelFolder
 
 _ROUND_TOKENS = 20
 _LONG_SENTENCE_TOKENS = 200
+LONGEST_READ_TOKENS = 1000
 _UNKNOWN = "<unk>"
 _NONE, _COMMA, _STOP, _QUESTION = "_", "，", "。", "？"
 _ENDS = (_STOP, _QUESTION)
@@ -136,4 +139,4 @@ def _find_cut(marks: list[str]) -> int:
             if marks[position] == _COMMA:
                 marks[position] = _STOP
                 return position + 1
-    return 0
+    return len(marks) - 1 if len(marks) > LONGEST_READ_TOKENS else 0

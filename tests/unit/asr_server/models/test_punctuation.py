@@ -56,3 +56,15 @@ def test_a_sentence_over_two_hundred_tokens_is_ended_at_its_last_comma():
     _, marks = read_through(240, lambda number: "，" if number in (5, 150) else "_")
     assert marks[150] == "。"
     assert marks[5] == "，"
+
+
+@pytest.mark.parametrize("mark", ["_", "，"])
+def test_a_text_of_any_length_is_read_in_rounds_of_bounded_length(mark):
+    rounds, marks = read_through(10_000, lambda _: mark)
+    assert len(marks) == 10_000
+    assert max(rounds) <= punctuation.LONGEST_READ_TOKENS + 20
+
+
+def test_a_sentence_that_is_cut_for_its_length_gets_no_mark_for_that():
+    _, marks = read_through(3000, lambda _: "_")
+    assert set(marks) == {"_"}
