@@ -1,6 +1,6 @@
 """Send a load to a server and account for every utterance, as lines of JSON.
 
-    python -m benchmarks.load ws://HOST:PORT --steps 30x10,80x100
+    python -m benchmarks.load ws://HOST:PORT --steps 30x10,60x10-100,60x100
 
 A line a second tells how it goes; the last one is the account, with the latencies of each step. The
 status is 1 when an utterance was lost, doubled, mixed up or refused, or a stream was cut.

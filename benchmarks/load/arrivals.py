@@ -18,10 +18,15 @@ THINK_S = (0.3, 1.5)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """For a while, about so many sessions at a time."""
+    """For a while, so many sessions at a time: from `first` to `sessions` in a straight line."""
 
     duration_s: float
+    first: float
     sessions: float
+
+    def sessions_at(self, offset_s: float) -> float:
+        """Return how many are wanted so long after the step began."""
+        return self.first + (self.sessions - self.first) * offset_s / self.duration_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class SessionPlan:
 
 
 def parse_steps(text: str) -> list[Step]:
-    """Read steps such as `30x10,80x100`: 30 s with 10 sessions, then 80 s with 100.
+    """Read steps such as `30x10,60x10-100`: 30 s with 10 sessions, then 60 s of a rise to 100.
 
     Raises ValueError when it is something else.
     """
@@ -54,11 +59,12 @@ def parse_steps(text: str) -> list[Step]:
     for part in text.split(","):
         try:
             duration, _, sessions = part.partition("x")
-            steps.append(Step(float(duration), float(sessions)))
+            first, _, last = sessions.partition("-")
+            steps.append(Step(float(duration), float(first), float(last or first)))
         except ValueError:
-            raise ValueError(f"{part!r}: steps look like 30x10,80x100") from None
-    if not all(step.duration_s > 0 and step.sessions >= 0 for step in steps):
-        raise ValueError("a step lasts some seconds and has no negative number of sessions")
+            raise ValueError(f"{part!r}: steps look like 30x10,60x10-100") from None
+    if not all(step.duration_s > 0 for step in steps):
+        raise ValueError("a step lasts some seconds")
     return steps
 
 
@@ -72,14 +78,15 @@ def draw_arrivals(steps: Sequence[Step], draw: random.Random) -> Iterator[float]
     """Yield the times of a Poisson process whose rate keeps each step's sessions open."""
     begin_s = 0.0
     for step in steps:
-        end_s = begin_s + step.duration_s
-        now_s = begin_s
-        while step.sessions:
-            now_s += draw.expovariate(step.sessions / MEAN_S)
-            if now_s >= end_s:
+        most = max(step.first, step.sessions)
+        offset_s = 0.0
+        while most:
+            offset_s += draw.expovariate(most / MEAN_S)
+            if offset_s >= step.duration_s:
                 break
-            yield now_s
-        begin_s = end_s
+            if draw.random() * most < step.sessions_at(offset_s):  # so that the rate is this
+                yield begin_s + offset_s
+        begin_s += step.duration_s
 
 
 def plan_session(start_s: float, speaker: Speaker, draw: random.Random) -> SessionPlan:

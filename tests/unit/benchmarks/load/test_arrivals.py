@@ -13,19 +13,23 @@ def plan(steps, seed=1):
     return arrivals.plan_sessions(steps, speech.Speaker(PHRASES, seed), seed)
 
 
+def hold(duration_s, sessions):
+    return arrivals.Step(duration_s, sessions, sessions)
+
+
 def test_steps_are_read_as_seconds_and_sessions():
-    steps = arrivals.parse_steps("30x10,2.5x0")
-    assert steps == [arrivals.Step(30, 10), arrivals.Step(2.5, 0)]
+    steps = arrivals.parse_steps("30x10,60x10-100,2.5x0")
+    assert steps == [hold(30, 10), arrivals.Step(60, 10, 100), hold(2.5, 0)]
 
 
-@pytest.mark.parametrize("text", ["", "30", "x10", "30x", "0x10", "-1x5", "30x-1", "30x10,"])
+@pytest.mark.parametrize("text", ["", "30", "x10", "30x", "0x10", "-1x5", "30x-1", "30x1-2-3", "30x10,"])
 def test_what_is_no_step_is_refused(text):
     with pytest.raises(ValueError, match="step"):
         arrivals.parse_steps(text)
 
 
 def test_sessions_open_at_a_time_follow_the_steps():
-    plans = plan([arrivals.Step(200, 5), arrivals.Step(200, 40), arrivals.Step(200, 5)])
+    plans = plan([hold(200, 5), hold(200, 40), hold(200, 5)])
 
     def open_at(now_s):
         return sum(each.start_s <= now_s < each.start_s + each.duration_s for each in plans)
@@ -36,22 +40,30 @@ def test_sessions_open_at_a_time_follow_the_steps():
 
 
 def test_arrivals_are_those_of_a_poisson_process():
-    times = list(arrivals.draw_arrivals([arrivals.Step(3000, 30)], random.Random(1)))
+    times = list(arrivals.draw_arrivals([hold(3000, 30)], random.Random(1)))
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert times == sorted(times)
     assert statistics.stdev(gaps) == pytest.approx(statistics.mean(gaps), rel=0.1)
 
 
+def test_a_rise_is_a_straight_line():
+    rise = arrivals.Step(3000, 10, 90)
+    times = list(arrivals.draw_arrivals([rise], random.Random(1)))
+    for third, wanted in [(0, 10 + 80 / 6), (1, 50), (2, 90 - 80 / 6)]:
+        arrived = sum(third * 1000 <= time < third * 1000 + 1000 for time in times)
+        assert arrived * arrivals.MEAN_S / 1000 == pytest.approx(wanted, rel=0.1)
+
+
 def test_sessions_last_as_long_as_a_call_and_have_several_turns():
-    plans = plan([arrivals.Step(60, 60)])
+    plans = plan([hold(60, 60)])
     assert all(20 <= each.duration_s <= 40 and len(each.turns) >= 3 for each in plans)
 
 
 def test_the_same_seed_plans_the_same_load():
-    steps = [arrivals.Step(20, 20)]
+    steps = [hold(20, 20)]
     assert plan(steps, 3) == plan(steps, 3) != plan(steps, 4)
 
 
 def test_nothing_is_said_twice():
-    names = [turn.utterance.name for each in plan([arrivals.Step(60, 60)]) for turn in each.turns]
+    names = [turn.utterance.name for each in plan([hold(60, 60)]) for turn in each.turns]
     assert len(set(names)) == len(names) > 300
