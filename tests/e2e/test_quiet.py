@@ -1,7 +1,7 @@
-"""A service that nobody touches is left alone; a retune reaches it through the kubelet alone.
+"""A service that nobody touches is left alone, also after a retune that its servers took over.
 
-The batching is changed first, because the kubelet takes up to two minutes to bring a changed
-ConfigMap to running pods: that is the quiet window. Its length is `ASR_E2E_QUIET_SECONDS`.
+The length of the quiet window is `ASR_E2E_QUIET_SECONDS`. Before it, the status has to know the
+new batch size where it was taken over, and to forget the last finals.
 """
 
 import os
@@ -13,6 +13,7 @@ from harness import release, waiting
 
 WINDOW_S = float(os.environ.get("ASR_E2E_QUIET_SECONDS", "60"))
 KUBELET_S = 150
+FORGOTTEN_S = 240  # until the last finals are out of the window, and the status says so
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,12 @@ def retuned(speech):
 @pytest.fixture(scope="module")
 def window(retuned, speech):
     """Watch the service and its children for a while; return when that began and ended."""
+    waiting.wait_for(
+        "end of what is told of the last load",
+        lambda: speech.status,
+        is_settled,
+        deadline_s=FORGOTTEN_S,
+    )
     waiting.wait_until_still(
         "what the operator writes",
         lambda: (versions(speech), len(speech.namespace.find("Event"))),
@@ -41,6 +48,13 @@ def window(retuned, speech):
     start = datetime.now(UTC)
     waiting.stays("a child", lambda: versions(speech), window_s=WINDOW_S)
     return start, datetime.now(UTC)
+
+
+def is_settled(status):
+    """Return whether the last batch size was taken over, and the last finals are forgotten."""
+    (applied,) = [each for each in status["conditions"] if each["type"] == "BatchSizeApplied"]
+    is_told = applied["status"] == "True" or applied["reason"] == "PrometheusNotConfigured"
+    return is_told and "finalLatencyMilliseconds" not in status.get("load", {})
 
 
 def versions(service):
