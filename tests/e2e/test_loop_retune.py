@@ -21,7 +21,8 @@ def bursts(speech, utterances, prometheus):
 
 
 def burst(speech, utterances, size):
-    speech.patch({"batching": {"size": size}})
+    behavior = {"intervalSeconds": 5}  # how often the servers are looked at that take it over
+    speech.patch({"batching": {"size": size}, "autoscaling": {"behavior": behavior}})
     speech.wait_condition("BatchSizeApplied", "True")
     before = batches(speech)
     heard = asyncio.run(speaking.speak_all(speech.url, utterances))

@@ -5,17 +5,22 @@ What they say, how they are accounted for and what they do when they are refused
 """
 
 import asyncio
+import contextlib
 import json
+import operator
 import random
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
+import websockets
 from websockets.asyncio.client import connect
+from websockets.sync import client
 
 from benchmarks.load import ledger, session, speech
 from benchmarks.load.arrivals import SessionPlan, Turn
+from harness import asr, waiting
 
 ANSWER_S = 30
 THINK_S = 0.3
@@ -92,7 +97,7 @@ class Held:
         await self._socket.send(session.END)
         async with asyncio.timeout(ANSWER_S):
             heard = json.loads(await self._socket.recv())["text"]
-        await self._socket.close()
+        await self.close()
         return speech.words(heard)
 
     async def wait_end(self) -> tuple[list[str], int, str]:
@@ -100,7 +105,60 @@ class Held:
         texts = [json.loads(message)["text"] async for message in self._socket]
         return texts, self._socket.close_code, self._socket.close_reason
 
+    async def close(self) -> None:
+        await self._socket.close()
+
     def _chunks(self, start: int, end: int) -> Iterator[bytes]:
         end -= end % 2
         for begin in range(start - start % 2, end, session.CHUNK_BYTES):
             yield self._pcm[begin : min(begin + session.CHUNK_BYTES, end)]
+
+
+@contextlib.contextmanager
+def silent_sessions(url: str, count: int) -> Iterator[None]:
+    """Have so many sessions open that begin an utterance and say nothing."""
+    with contextlib.ExitStack() as sessions:
+        for _ in range(count):
+            opened = waiting.wait_for("open session", lambda: knock(url))
+            sessions.enter_context(opened).send(session.render_begin("silence"))
+        yield
+
+
+def knock(url: str) -> Any:
+    """Return a session, None if nobody opens."""
+    with contextlib.suppress(OSError, websockets.InvalidHandshake):
+        return client.connect(url, compression=None, proxy=None)
+    return None
+
+
+async def hold_sessions(service: asr.Service, *wanted: int) -> dict[str, list[Held]]:
+    """Open sessions that say half of something, so many on each pod; return them by pod.
+
+    Which pod gets how many is left to the Service; a session that fits on none is closed.
+    """
+    speaker = new_speaker()
+    held: dict[str, list[Held]] = {pod: [] for pod in count_sessions(service)}
+    while (total := sum(map(len, held.values()))) < sum(wanted):
+        before = await asyncio.to_thread(wait_sessions, service, total)
+        opened = await Held.open(service.url, speaker.next())
+        after = await asyncio.to_thread(wait_sessions, service, total + 1)
+        (pod,) = (pod for pod in after if after[pod] > before[pod])
+        held[pod].append(opened)
+        if any(map(operator.gt, sorted(map(len, held.values())), sorted(wanted))):
+            await held[pod].pop().close()
+    await asyncio.gather(*(each.begin() for sessions in held.values() for each in sessions))
+    return held
+
+
+def count_sessions(service: asr.Service) -> dict[str, float]:
+    """Return how many sessions are open on each pod."""
+    return {pod: sum(found.values("asr_sessions")) for pod, found in service.metrics().items()}
+
+
+def wait_sessions(service: asr.Service, total: int) -> dict[str, float]:
+    """Wait until so many sessions are open; return how many on each pod."""
+    return waiting.wait_for(
+        f"{total} open sessions",
+        lambda: count_sessions(service),
+        lambda found: sum(found.values()) == total,
+    )
