@@ -8,14 +8,14 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 
-from asr_operator.api.names import ConditionType
+from asr_operator.api.names import ConditionType, Reason
 from asr_operator.api.spec import AsrServiceSpec, InvalidSpec
 from asr_operator.api.status import Condition
 from asr_operator.autoscaler import decide, memory
 from asr_operator.cluster.load import LoadSource
 from asr_operator.cluster.work_queue import Key
 from asr_operator.decisions import fleet, history, scaling_report
-from asr_operator.state.load import LoadQuestion
+from asr_operator.state.load import LoadQuestion, LoadSample, NoLoad
 from asr_operator.state.observed import Observed
 from asr_operator.state.tick import Tick
 
@@ -46,7 +46,7 @@ class Ticks:
         spec = observed.service.spec
         if isinstance(spec, InvalidSpec):
             return Tick(self._load.read(key, LoadQuestion(interval_s=REPORT_INTERVAL_S)))
-        load = self._load.read(key, build_question(observed, spec))
+        load = explain_silence(self._load.read(key, build_question(observed, spec)), observed)
         if not may_change:
             return Tick(load)
         before = self._recall(key, observed, now)
@@ -95,6 +95,14 @@ def build_question(observed: Observed, spec: AsrServiceSpec) -> LoadQuestion:
         stale_s=behavior.stale_s,
         quantile=spec.objectives.quantile_ratio,
     )
+
+
+def explain_silence(load: LoadSample | NoLoad, observed: Observed) -> LoadSample | NoLoad:
+    """Return the load, or that nothing could report one where that is why there is none."""
+    is_silent = isinstance(load, NoLoad) and load.reason == Reason.SERIES_MISSING
+    if is_silent and not any(pod.is_ready for pod in observed.pods):
+        return NoLoad(load.at, Reason.NO_SERVER, "No server is ready, so there is nothing to know")
+    return load
 
 
 def decide_wait_s(observed: Observed) -> float:

@@ -19,7 +19,7 @@ def judge_fleet(observed: Observed, spec: AsrServiceSpec, now: datetime) -> Flee
     deadline_s = spec.lifecycle.progress_deadline_s
     blocked = rollout.judge_rollout(observed).capacity_failure
     return Fleet(
-        desired=knobs.find_replicas(observed).value or 0,
+        desired=knobs.find_starting_replicas(observed, spec),
         ready=tuple(sorted(pod.name for pod in observed.pods if pod.is_ready)),
         unready=sum(not pod.is_ready and _age_s(pod, now) < deadline_s for pod in observed.pods),
         blocked=blocked.message if blocked else None,

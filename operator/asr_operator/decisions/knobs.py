@@ -45,7 +45,8 @@ def decide_knobs(observed: Observed, spec: AsrServiceSpec, tick: Tick, now: date
     decision = tick.decision
     new_replicas, new_size = spec.replicas, spec.batching.size
     if spec.autoscaling.mode == "Auto":
-        new_replicas = decision.replicas if decision else replicas.value or 1
+        start = find_starting_replicas(observed, spec)
+        new_replicas = decision.replicas if decision else start
     if is_batch_tuned(spec):
         new_size = decision.batch_size if decision else batch_size.value or new_size
     changes = decision.changes if decision else ()
@@ -77,6 +78,14 @@ def find_replicas(observed: Observed) -> InForce:
     record = deployment.replicas_record
     value = record.to if record else deployment.desired
     return InForce(value, is_written=True, record=record)
+
+
+def find_starting_replicas(observed: Observed, spec: AsrServiceSpec) -> int:
+    """Return the number of replicas to go on from: a new service starts with the fewest."""
+    in_force = find_replicas(observed).value
+    if in_force is not None:
+        return in_force
+    return spec.autoscaling.min_replicas if spec.autoscaling.mode == "Auto" else spec.replicas
 
 
 def find_batch_size(observed: Observed) -> InForce:

@@ -18,7 +18,7 @@ Knowledge = Literal["loaded", "idle", "unknown"]
 class Fleet:
     """The server pods as the cluster sees them; terminating ones are not counted.
 
-    `desired` is the Deployment's number of replicas, 0 before there is one; `unready` are pods
+    `desired` is the number of replicas in force, the spec's before any is; `unready` are pods
     that may still become ready (within their progress deadline); `blocked` is why more pods cannot
     be had (quota, no node), if so. `cold_start_s` is the measured time from the creation of a pod
     to its readiness. `batch_size` is what the ConfigMap says, the spec's before there is one.

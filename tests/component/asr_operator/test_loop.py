@@ -157,10 +157,14 @@ def annotation(api_server, pod, name):
     return api_server.find("pods", pod)["metadata"].get("annotations", {}).get(name)
 
 
-async def test_a_new_service_in_mode_auto_starts_with_the_fewest_replicas(asr_service, fleet, run):
+async def test_a_new_service_in_mode_auto_starts_with_the_fewest_replicas(
+    api_server, asr_service, fleet, run
+):
     asr_service(replicas=7, autoscaling={**AUTO, "minReplicas": 2})
     await run()
     assert fleet.deployment["spec"]["replicas"] == 2
+    assert records(api_server) == []
+    assert "OutOfBounds" not in str(stored_status(api_server))
 
 
 async def test_replicas_follow_the_load_and_each_change_is_told(

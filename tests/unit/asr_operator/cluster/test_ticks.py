@@ -19,6 +19,7 @@ from asr_operator.state.scaling import Change, ScalingDecision
 KEY = ("speech", "demo")
 TIME = "2026-01-01T11:00:00Z"
 GROWN = Change(0.0, "replicas", 1, 2, Reason.CAPACITY_NEEDED)
+NOTHING_ASKED = NoLoad(0.0, Reason.NOT_SAMPLED_YET, "wait")
 POINT = BatchPoint(0.0, "asr", 1.0, 10.0, 0.1)
 
 
@@ -32,7 +33,7 @@ class Source:
     def read(self, key, question):
         assert key == KEY
         self.questions.append(question)
-        return NoLoad(0.0, Reason.NOT_SAMPLED_YET, "wait")
+        return NOTHING_ASKED
 
     def read_history(self, key):
         assert key == KEY
@@ -171,3 +172,11 @@ def test_a_service_is_looked_at_as_often_as_something_may_happen(
 
 def test_a_spec_that_cannot_be_used_is_not_waited_for(observed):
     assert ticks.decide_wait_s(observed(InvalidSpec("bad"))) == math.inf
+
+
+def test_before_a_server_is_ready_its_silence_is_no_wonder(observed, pod, load):
+    silent = NoLoad(0.0, Reason.SERIES_MISSING, "have it scrape the pods")
+    starting, ready = observed(pods=(pod(),)), observed(pods=(pod(is_ready=True),))
+    assert ticks.explain_silence(silent, starting).reason == Reason.NO_SERVER
+    for found, seen in ((silent, ready), (load(), starting), (NOTHING_ASKED, starting)):
+        assert ticks.explain_silence(found, seen) is found

@@ -15,7 +15,7 @@ SAMPLED = "2026-01-01T11:59:"
 def auto(demo_spec):
     return demo_spec(
         batching=BatchPolicy("Auto", size=20),
-        autoscaling=Autoscaling("Auto"),
+        autoscaling=Autoscaling("Auto", min_replicas=3),
         lifecycle=Lifecycle(progress_deadline_s=600),
         runtime=Runtime(max_sessions=7),
     )
@@ -23,8 +23,10 @@ def auto(demo_spec):
 
 def test_before_anything_runs_the_fleet_is_what_the_spec_starts_with(observed, auto, now):
     assert fleet.judge_fleet(observed(auto), auto, now) == Fleet(
-        desired=0, ready=(), batch_size=20, max_sessions=7
+        desired=3, ready=(), batch_size=20, max_sessions=7
     )
+    fixed = replace(auto, autoscaling=Autoscaling("Off"), replicas=0)
+    assert fleet.judge_fleet(observed(fixed), fixed, now).desired == 0
 
 
 def test_the_fleet_is_what_the_cluster_has(observed, auto, deployment, config, pod, now):
