@@ -21,7 +21,7 @@ from asr_operator.api.scaling_status import ScalingRecord, parse_record
 from asr_operator.autoscaler import explain
 from asr_operator.state.scaling import Change
 
-WINDOW = "15s"
+WINDOW = "10s"
 OF_SERVICE = '* on(instance) group_left() asr_server_info{asr_namespace="%s", asr_service="%s"}'
 QUERIES = {
     "wait_s": (

@@ -17,13 +17,13 @@ from cluster import kubectl, say
 SERVICE = "loop"
 MANIFEST = cluster.ROOT / "examples/demo/asrservice-loop.yaml"
 PICTURE = cluster.ROOT / "build/demo/loop.png"
-OBJECTIVE_MS = 500
+OBJECTIVE_MS = 1000
 STEPS = (  # seconds, sessions at a time, in words
-    (30, "30", "calm"),
-    (60, "30-300", "rising"),
-    (60, "300", "busy"),
-    (40, "300-480", "rising"),
-    (60, "480", "rush"),
+    (15, "40", "calm"),
+    (40, "40-150", "rising"),
+    (90, "150-250", "busy"),
+    (30, "250-420", "rising"),
+    (45, "420", "rush"),
     (100, "30", "calm again"),
 )
 ROW_S = 5
