@@ -57,7 +57,7 @@ def learn(
     return replace(
         memory,
         demands=(
-            *(seen for seen in memory.demands if seen[0] > sample.at - span_s),
+            *(seen for seen in memory.demands if sample.at - span_s < seen[0] < sample.at),
             (sample.at, known.demand),
         ),
         lateness=(*memory.lateness, latency.ratio if latency else 0.0)[-TICKS:],

@@ -83,3 +83,11 @@ def test_only_the_recent_past_is_kept(learned, make_sample, watched, now):
     memory = learned(make_sample(final_latency_s=2.0), memory)
     assert memory.demands == ((now - 110, 2.0), (now, 24.0))
     assert memory.lateness == (2.0, 3.0, 4.0)
+
+
+def test_sample_that_is_seen_twice_counts_once(learned, make_sample, watched, now):
+    """Two ticks may fall between two answers of Prometheus; a slope divides by the time between."""
+    memory = watched(demands=((now - 20, 1.0),))
+    for _ in range(3):
+        memory = learned(make_sample(), memory)
+    assert memory.demands == ((now - 20, 1.0), (now, 24.0))
