@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup check static component-server component-operator quick format test e2e e2e-full peers images crds dashboards demo demo-down
+.PHONY: help setup check static component-server component-rest quick format test e2e e2e-full peers images crds dashboards demo demo-down
 
 cache := $(or $(ASR_OPERATOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/asr-operator)
 uv_version := 0.13.9
@@ -31,7 +31,7 @@ $(helm) $(promtool):
 	@tests/cluster/cluster tool $(@F) >/dev/null
 
 check: setup ## all that needs no cluster: format, lint, types, layers, unit, component, contract and chart tests
-	@$(MAKE) -j3 -k --output-sync=target component-server component-operator static quick
+	@$(MAKE) -j3 -k --output-sync=target component-server component-rest static quick
 
 static: $(venv)
 	@.venv/bin/ruff format -q --check .
@@ -40,8 +40,11 @@ static: $(venv)
 	@.venv/bin/lint-imports --no-logo 2>&1 | tail -n 1
 	@bash -n tests/cluster/cluster tests/cluster/parts/* tests/cluster/with-cluster tests/cluster/images
 
-component-server component-operator: component-%: $(venv)
-	@.venv/bin/pytest -q tests/component/asr_$*
+component-server: $(venv)
+	@.venv/bin/pytest -q tests/component/asr_server
+
+component-rest: $(venv)
+	@.venv/bin/pytest -q tests/component --ignore tests/component/asr_server
 
 quick: $(venv)
 	@.venv/bin/pytest -q tests/unit tests/contract tests/charts
