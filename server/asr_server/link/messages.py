@@ -9,7 +9,8 @@ from typing import Literal
 import msgspec
 
 ItemClass = Literal["final", "partial", "file"]
-Stage = Literal["vad", "asr", "punc"]
+Stage = Literal["vad", "asr", "asr_online", "punc"]
+StreamMode = Literal["online", "2pass"]
 ReleaseReason = Literal["size", "audio", "slack", "idle"]
 
 
@@ -54,6 +55,44 @@ class Configure(Message, frozen=True):
     limits: BatchLimits
 
 
+class OpenStream(Message, frozen=True):
+    """Begin to recognise audio that is still being spoken.
+
+    Positions in a stream are in samples (mono 16 kHz) from the start of the client's input. The
+    first `Feed` has position `start`, and its first utterance is number `first_utterance`: both are
+    0 but for a stream that is opened again because the engine that had it is gone.
+    `chunk_size` is FunASR's, in frames of 60 ms: look-back, chunk, look-ahead.
+    """
+
+    stream_id: int
+    mode: StreamMode
+    chunk_size: tuple[int, int, int]
+    start: int = 0
+    first_utterance: int = 0
+
+
+class Feed(Message, frozen=True):
+    """The next `samples` of a stream lie at `offset` of the arena, until they are settled."""
+
+    stream_id: int
+    offset: int
+    samples: int
+    received_at: float
+
+
+class EndStream(Message, frozen=True):
+    """No more audio follows; what is open is finished, then `StreamEnded` comes."""
+
+    stream_id: int
+    received_at: float
+
+
+class CancelStream(Message, frozen=True):
+    """Drop a stream that nobody listens to any more; its audio may be released at once."""
+
+    stream_id: int
+
+
 class Segment(msgspec.Struct, frozen=True):
     """A stretch of recognised speech: milliseconds from the start of the item, and its tokens."""
 
@@ -92,6 +131,49 @@ class Failed(Message, frozen=True):
     reason: str
 
 
+class Partial(Message, frozen=True):
+    """What the streaming model has added to the text of an utterance that is still open."""
+
+    stream_id: int
+    utterance: int
+    text: str
+
+
+class Final(Message, frozen=True):
+    """The end of an utterance of a stream: it spans `start` to `end`, in samples of the stream.
+
+    In mode 2pass `text` is the whole utterance, recognised anew and punctuated; in mode online it
+    is what the last chunk added. Finals of a stream come in order, each once.
+    """
+
+    stream_id: int
+    utterance: int
+    start: int
+    end: int
+    text: str
+    tokens: tuple[str, ...] = ()
+
+
+class Settled(Message, frozen=True):
+    """All samples of a stream before `position` are answered, or hold no speech: release them."""
+
+    stream_id: int
+    position: int
+
+
+class StreamEnded(Message, frozen=True):
+    """The last message about a stream: everything in it is answered."""
+
+    stream_id: int
+
+
+class StreamFailed(Message, frozen=True):
+    """The last message about a stream that cannot be recognised any further."""
+
+    stream_id: int
+    reason: str
+
+
 class BatchRan(Message, frozen=True):
     """One batch was run; the front turns this into metrics.
 
@@ -119,5 +201,17 @@ class OutOfMemory(Message, frozen=True):
     audio_limit_s: float
 
 
-ToEngine = Recognize | Cancel | Configure
-ToFront = Loaded | LoadFailed | Recognized | Failed | BatchRan | OutOfMemory
+ToEngine = Recognize | Cancel | Configure | OpenStream | Feed | EndStream | CancelStream
+ToFront = (
+    Loaded
+    | LoadFailed
+    | Recognized
+    | Failed
+    | Partial
+    | Final
+    | Settled
+    | StreamEnded
+    | StreamFailed
+    | BatchRan
+    | OutOfMemory
+)

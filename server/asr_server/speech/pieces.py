@@ -1,0 +1,47 @@
+"""Pieces of audio that is still being spoken, and what models say of each. Pure values.
+
+A model's state of one stream is a value that only that model understands: a step takes the old one
+and returns the new one, and never changes the old, so that a batch that failed can be tried again.
+"""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr_server.speech.spans import Span
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece(Generic[State]):
+    """The next audio of one stream, mono 16 kHz int16; `last` when no more follows."""
+
+    state: State
+    audio: NDArray[np.int16]
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints(Generic[State]):
+    """What a VAD knows after a piece; times are milliseconds from the start of the stream.
+
+    `ended`: the spans of speech whose end became known, in order. `open_since`: where the span
+    starts that is still open, if one is. `decided_ms`: no span that becomes known later starts
+    before it (a span that is open starts there or later).
+    """
+
+    state: State
+    ended: tuple[Span, ...]
+    open_since: int | None
+    decided_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken(Generic[State]):
+    """The tokens that a streaming recogniser adds after a piece."""
+
+    state: State
+    tokens: tuple[str, ...]
