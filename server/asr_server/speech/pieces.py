@@ -30,13 +30,17 @@ class Endpoints(Generic[State]):
 
     `ended`: the spans of speech whose end became known, in order. `open_since`: where the span
     starts that is still open, if one is. `decided_ms`: no span that becomes known later starts
-    before it (a span that is open starts there or later).
+    before it (a span that is open starts there or later). `certain_ms`: the audio of the open span
+    before it belongs to that span whatever follows; a streaming recogniser takes no more, so that
+    its words do not depend on how the audio was cut. It is where the span would end if no speech
+    came any more, or how far the audio is known, whichever is earlier; any value when none is open.
     """
 
     state: State
     ended: tuple[Span, ...]
     open_since: int | None
     decided_ms: int
+    certain_ms: int
 
 
 @dataclass(frozen=True, slots=True)
