@@ -1,25 +1,20 @@
-"""The batch loop: utterances go through vad, asr and punc, each stage batched across sessions.
+"""The batch loop: work goes through the stages, each of them batched across sessions.
 
-1. A turn takes what has arrived and runs at most one batch, of the stage whose head is the most
-   urgent; among equals, of the stage nearest to the answer.
+1. A turn takes what has arrived and runs at most one batch.
 2. A new configuration holds from the next batch on.
-3. The engine waits for company only where nothing else can be done: at the first stage, with all
-   other queues empty, for work that came while the engine was free.
-4. Every utterance is answered once, unless it is cancelled.
+3. Every utterance is answered once, unless it is cancelled.
 
 No I/O: messages come in as arguments and go out as the value of the turn.
 """
 
+import itertools
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from asr_server.engine import protocols, recovery, stages, utterances
+from asr_server.engine import pipeline, protocols, utterances
 from asr_server.link import messages
-from asr_server.models import tokens as token_text
 from asr_server.scheduling import batch_rule
-from asr_server.speech import spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +26,7 @@ class Turn:
 
 
 class BatchLoop:
-    """The utterances under way and the queues of the stages."""
+    """The utterances under way and the stages that they go through."""
 
     def __init__(
         self,
@@ -46,19 +41,10 @@ class BatchLoop:
         self._device = device
         self._clock = clock
         self._free_since = clock()
+        self._line = pipeline.Pipeline(models)
+        self._work_ids = itertools.count()
         self._utterances: dict[int, utterances.Utterance] = {}
         self._replies: list[messages.ToFront] = []
-        whole, segment = utterances.Utterance.whole_audio, utterances.Utterance.segment_audio
-        self._vad = stages.Stage("vad", models.vad.detect, whole, self._detected)
-        self._asr = stages.Stage("asr", models.recognizer.recognize, segment, self._recognized)
-        self._punc: stages.Stage[Sequence[str], str] | None = None
-        self._stages: tuple[stages.Stage[Any, Any], ...] = (self._asr, self._vad)
-        if models.punctuation:
-            every_token = utterances.Utterance.all_tokens
-            self._punc = stages.Stage(
-                "punc", models.punctuation.punctuate, every_token, self._punctuated
-            )
-            self._stages = (self._punc, *self._stages)
 
     def turn(self, arrived: Iterable[messages.ToEngine]) -> Turn:
         """Take messages and run at most one batch."""
@@ -76,81 +62,42 @@ class BatchLoop:
                 self._forget(message.item_id)
             case messages.Configure():
                 self._limits = message.limits
-                for stage in self._stages:
-                    stage.memory_limit_s = float("inf")
+                self._line.forget_memory_limits()
 
     def _begin(self, request: messages.Recognize) -> None:
         end = request.offset + request.samples
         if request.offset < 0 or request.samples < 0 or end > len(self._audio):
-            self._fail(request.item_id, f"samples {request.offset} to {end} are not in the arena")
+            reason = f"samples {request.offset} to {end} are not in the arena"
+            self._send(messages.Failed(request.item_id, reason))
             return
-        utterance = utterances.Utterance(request, self._audio[request.offset : end])
+        utterance = utterances.Utterance(
+            request,
+            next(self._work_ids),
+            self._audio[request.offset : end],
+            self._line,
+            self._send,
+        )
         self._utterances[request.item_id] = utterance
-        self._vad.queue.add(utterance.whole_work(self._clock()))
+        utterance.start(self._clock())
+
+    def _send(self, message: messages.ToFront) -> None:
+        if isinstance(message, messages.Recognized | messages.Failed):
+            self._forget(message.item_id)
+        self._replies.append(message)
 
     def _forget(self, item_id: int) -> None:
-        if self._utterances.pop(item_id, None):
-            for stage in self._stages:
-                stage.queue.discard(item_id)
+        utterance = self._utterances.pop(item_id, None)
+        if utterance is not None:
+            self._line.discard(utterance.work_id)
 
     def _run_most_urgent(self) -> float | None:
-        stage = min(self._stages, key=lambda stage: stage.queue.most_urgent)
-        if not stage.queue:
-            return None
         now = self._clock()
-        decision = stage.decide_batch(self._limits, now, idle=self._may_wait())
+        decision = self._line.decide(self._limits, now, free_since=self._free_since)
+        if decision is None:
+            return None
         if isinstance(decision, batch_rule.Wait):
             return decision.until - now
-        self._run(stage, decision)
-        return 0.0
-
-    def _may_wait(self) -> bool:
-        newcomers = self._vad.queue
-        return not any(stage.queue for stage in self._stages if stage is not self._vad) and all(
-            item.enqueued_at >= self._free_since for item in newcomers
-        )
-
-    def _run(self, stage: stages.Stage[Any, Any], release: batch_rule.Release) -> None:
-        ran = stage.run(release, self._utterances, self._device, self._clock)
-        self._replies += ran.reports
-        for item, outcome in zip(release.items, ran.outcomes, strict=True):
-            utterance = self._utterances.get(item.item_id)
-            if utterance is None:  # another segment of it has failed
-                continue
-            if isinstance(outcome, recovery.Poison):
-                self._fail(item.item_id, outcome.reason)
-            else:
-                stage.advance(utterance, item.index, outcome)
+        stage, release = decision
+        stage.run(release, self._device, self._clock, self._send)
         self._free_since = self._clock()
-
-    def _detected(
-        self, utterance: utterances.Utterance, _index: int, found: Sequence[spans.Span]
-    ) -> None:
-        utterance.take_spans(found)
-        for item in utterance.segment_works(self._clock()):
-            self._asr.queue.add(item)
-        if not found:
-            self._finish(utterance.answer(""))
-
-    def _recognized(
-        self, utterance: utterances.Utterance, index: int, tokens: tuple[str, ...]
-    ) -> None:
-        utterance.take_tokens(index, tokens)
-        if not utterance.is_recognized:
-            return
-        spoken = utterance.all_tokens()
-        if self._punc and spoken:
-            self._punc.queue.add(utterance.text_work(self._clock()))
-        else:
-            self._finish(utterance.answer(token_text.join(spoken)))
-
-    def _punctuated(self, utterance: utterances.Utterance, _index: int, text: str) -> None:
-        self._finish(utterance.answer(text))
-
-    def _finish(self, answer: messages.Recognized) -> None:
-        del self._utterances[answer.item_id]
-        self._replies.append(answer)
-
-    def _fail(self, item_id: int, reason: str) -> None:
-        self._forget(item_id)
-        self._replies.append(messages.Failed(item_id, reason))
+        return 0.0

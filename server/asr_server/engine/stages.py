@@ -1,41 +1,55 @@
 """A stage of the engine: what waits for one model, how its batches are chosen, run and reported."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic
 
 import msgspec
 
-from asr_server.engine import protocols, recovery, utterances
+from asr_server.engine import protocols, recovery
 from asr_server.engine.recovery import Input, Output
 from asr_server.link import messages
-from asr_server.scheduling import batch_rule, work_queue
+from asr_server.scheduling import batch_rule, work, work_queue
 from asr_server.scheduling import service_time as service_times
+
+Send = Callable[[messages.ToFront], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Ran(Generic[Output]):
-    """One outcome for each item of a batch, and what to report of the batch."""
+class Task(Generic[Input, Output]):
+    """A piece of work for a model, and what becomes of the answer.
 
-    outcomes: list[Output | recovery.Poison]
-    reports: list[messages.ToFront]
+    `gather` gives what the model needs at the moment its batch runs. Then either `take` has the
+    model's output and the time, or `fail` the reason why there is none; neither after a discard.
+    """
+
+    item: work.WorkItem
+    gather: Callable[[], Input]
+    take: Callable[[Output, float], None]
+    fail: Callable[[str], None]
 
 
 @dataclass
 class Stage(Generic[Input, Output]):
-    """One model with its queue, its learned speed and its memory limit.
-
-    `gather` takes what the model needs out of an utterance; `advance` puts its output back.
-    """
+    """One model with its queue, its learned speed and its memory limit."""
 
     name: messages.Stage
     compute: recovery.Compute[Input, Output]
-    gather: Callable[[utterances.Utterance, int], Input]
-    advance: Callable[[utterances.Utterance, int, Output], None]
     queue: work_queue.WorkQueue = field(default_factory=work_queue.WorkQueue)
     service_time: service_times.ServiceTime = field(default=service_times.ServiceTime())
     memory_limit_s: float = math.inf  # padded seconds of a batch
+    _tasks: dict[int, dict[int, Task[Input, Output]]] = field(default_factory=dict)
+
+    def add(self, task: Task[Input, Output]) -> None:
+        """Let a task wait; it replaces one that waits with the same id and index."""
+        self.queue.add(task.item)
+        self._tasks.setdefault(task.item.item_id, {})[task.item.index] = task
+
+    def discard(self, item_id: int) -> None:
+        """Drop all tasks of this id, those of a batch whose answers are being told included."""
+        self.queue.discard(item_id)
+        self._tasks.pop(item_id, None)
 
     def decide_batch(
         self, limits: messages.BatchLimits, now: float, *, idle: bool
@@ -53,19 +67,18 @@ class Stage(Generic[Input, Output]):
     def run(
         self,
         release: batch_rule.Release,
-        known: Mapping[int, utterances.Utterance],
         device: protocols.Device,
         clock: Callable[[], float],
-    ) -> Ran[Output]:
-        """Compute a batch that `decide_batch` released; its items leave the queue."""
+        send: Send,
+    ) -> None:
+        """Compute a batch that `decide_batch` released, report it, and tell its tasks."""
         self.queue.remove(release.items)
-        inputs = [self.gather(known[item.item_id], item.index) for item in release.items]
+        inputs = [self._tasks[item.item_id][item.index].gather() for item in release.items]
         reports: list[messages.ToFront] = []
 
         def on_out_of_memory(size: int) -> None:
-            self.memory_limit_s = min(
-                self.memory_limit_s, release.padded_s * size / len(inputs) / 2
-            )
+            limit_s = release.padded_s * size / len(inputs) / 2
+            self.memory_limit_s = min(self.memory_limit_s, limit_s)
             reports.append(messages.OutOfMemory(self.name, self.memory_limit_s))
 
         start = clock()
@@ -73,7 +86,22 @@ class Stage(Generic[Input, Output]):
         busy_s = clock() - start
         if not reports and not any(isinstance(outcome, recovery.Poison) for outcome in outcomes):
             self.service_time = self.service_time.after(release.padded_s, busy_s)
-        return Ran(outcomes, [_describe(self.name, release, start, busy_s), *reports])
+        for report in [_describe(self.name, release, start, busy_s), *reports]:
+            send(report)
+        for item, outcome in zip(release.items, outcomes, strict=True):
+            self._tell(item, outcome, clock())
+
+    def _tell(self, item: work.WorkItem, outcome: Output | recovery.Poison, now: float) -> None:
+        siblings = self._tasks.get(item.item_id, {})
+        task = siblings.pop(item.index, None)
+        if task is None:  # discarded, because another task of this id has failed
+            return
+        if not siblings:
+            del self._tasks[item.item_id]
+        if isinstance(outcome, recovery.Poison):
+            task.fail(outcome.reason)
+        else:
+            task.take(outcome, now)
 
 
 def _describe(

@@ -17,7 +17,7 @@ PACE_AFTER_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """A whole utterance, or the segment `index` of one; times are monotonic seconds.
+    """The work `index` of what `item_id` stands for; times are monotonic seconds.
 
     `received_at` is when the utterance came, `enqueued_at` when it began to wait for this stage.
     """

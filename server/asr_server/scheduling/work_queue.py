@@ -1,7 +1,7 @@
 """The work that waits for one stage, most urgent first. A data structure: no clock, no threads."""
 
-from bisect import insort
-from collections.abc import Collection, Iterator
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator
 
 from asr_server.scheduling import work
 
@@ -13,6 +13,7 @@ class WorkQueue:
 
     def __init__(self) -> None:
         self._entries: list[tuple[float, int, work.WorkItem]] = []
+        self._places: dict[int, dict[int, tuple[float, int]]] = {}  # by item_id, by index
         self._added = 0
 
     def __len__(self) -> int:
@@ -27,23 +28,31 @@ class WorkQueue:
         return self._entries[0][0] if self._entries else float("inf")
 
     def add(self, item: work.WorkItem) -> None:
-        """Put an item where its urgency belongs."""
+        """Put an item where its urgency belongs; it replaces one of the same id and index."""
+        self.remove([item])
         self._added += 1
-        insort(self._entries, (work.urgency(item), self._added, item))
+        place = work.urgency(item), self._added
+        insort(self._entries, (*place, item))
+        self._places.setdefault(item.item_id, {})[item.index] = place
 
     def look_ahead(self) -> list[work.WorkItem]:
         """Return the most urgent items, most urgent first: what a batch may be chosen from."""
         return [item for _, _, item in self._entries[:LOOK_AHEAD]]
 
-    def remove(self, chosen: Collection[work.WorkItem]) -> None:
-        """Take out items that `look_ahead` returned."""
-        gone = {(item.item_id, item.index) for item in chosen}
-        self._entries[:LOOK_AHEAD] = [
-            entry
-            for entry in self._entries[:LOOK_AHEAD]
-            if (entry[2].item_id, entry[2].index) not in gone
-        ]
+    def remove(self, chosen: Iterable[work.WorkItem]) -> None:
+        """Take out items, as far as they are there."""
+        for item in chosen:
+            siblings = self._places.get(item.item_id, {})
+            place = siblings.pop(item.index, None)
+            if place is not None:
+                self._delete(place)
+                if not siblings:
+                    del self._places[item.item_id]
 
     def discard(self, item_id: int) -> None:
-        """Drop everything that belongs to an utterance, if anything does."""
-        self._entries = [entry for entry in self._entries if entry[2].item_id != item_id]
+        """Drop everything that has this id, if anything does; the rest is not looked at."""
+        for place in self._places.pop(item_id, {}).values():
+            self._delete(place)
+
+    def _delete(self, place: tuple[float, int]) -> None:
+        del self._entries[bisect_left(self._entries, place)]

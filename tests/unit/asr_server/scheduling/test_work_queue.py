@@ -38,6 +38,22 @@ def test_removing_takes_out_these_items_only():
     assert list(queue) == [segments[1], segments[2]]
 
 
+def test_adding_again_replaces_what_waits():
+    queue = work_queue.WorkQueue()
+    for segment in (item(1, deadline=5.0), item(2, deadline=6.0), item(1, deadline=7.0)):
+        queue.add(segment)
+    assert list(queue) == [item(2, deadline=6.0), item(1, deadline=7.0)]
+
+
+def test_what_was_removed_can_be_removed_and_added_again():
+    queue = work_queue.WorkQueue()
+    queue.add(item(1))
+    queue.remove([item(1)])
+    queue.remove([item(1)])
+    queue.add(item(1))
+    assert list(queue) == [item(1)]
+
+
 def test_discarding_drops_every_segment_of_an_utterance():
     queue = work_queue.WorkQueue()
     for segment in (item(1), item(2, 0), item(2, 1), item(3)):
