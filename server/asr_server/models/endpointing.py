@@ -1,7 +1,7 @@
 """Where speech starts and ends, decided from the frames that a VAD network calls speech.
 
-The decision machine of FunASR 1.4.16 (`funasr/models/fsmn_vad_streaming`) for whole recordings,
-without its loop over frames. Its rules:
+The decision machine of FunASR 1.4.16 (`funasr/models/fsmn_vad_streaming`), for whole recordings and
+for frames as they come, without its loop over frames. Its rules:
 
 1. A window counts the speech frames among the last `window_size_ms`. Speech begins when the count
    reaches `sil_to_speech`, and pauses when it falls to `speech_to_sil` or below.
@@ -12,10 +12,12 @@ without its loop over frames. Its rules:
 4. It is cut when it is longer than `max_single_segment`; it ends with the recording at the latest.
 5. After an end the window starts anew, empty.
 
-Python runs per pause, never per frame. No torch here, and no audio.
+Python runs per pause and per piece, never per frame. What is remembered of a stream is a window of
+flags and four numbers, however long it lasts. No torch here, and no audio.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -65,83 +67,194 @@ def classify(silence: NDArray[np.float32], config: EndpointConfig) -> NDArray[np
     return speech
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Where the rules stand after `frames` frames of a stream.
+
+    `window` holds the flags of the last frames that the window may still count. `free` is the first
+    frame that no segment has; `start` that of the segment that is open, `paused` where speech in it
+    paused, if it did.
+    """
+
+    frames: int
+    window: NDArray[np.bool_]
+    free: int = 0
+    start: int | None = None
+    paused: int | None = None
+
+    def find_decided(self, config: EndpointConfig) -> int:
+        """Return the first frame at which a segment may start whose end is not known yet."""
+        if self.start is not None:
+            return self.start
+        return max(self.free, self.frames - _find_reach(config))
+
+    def find_certain(self, config: EndpointConfig, max_end_silence_ms: int) -> int:
+        """Return the frame before which all of the open segment belongs to it, whatever follows."""
+        if self.paused is None:
+            return self.frames
+        patience, hindsight = _find_patience(config, max_end_silence_ms)
+        return min(self.frames, self.paused + patience - hindsight + 1)
+
+
+def begin(config: EndpointConfig) -> Heard:
+    """Return where a stream starts."""
+    return Heard(0, np.zeros(_frames(config.window_size_ms), dtype=np.bool_))
+
+
+def follow(
+    heard: Heard, is_speech: NDArray[np.bool_], config: EndpointConfig, max_end_silence_ms: int
+) -> tuple[Heard, list[Span]]:
+    """Return where the rules stand after more frames, and the segments whose end became known."""
+    if heard.start is None and not is_speech.any():
+        kept = np.concatenate([heard.window, is_speech])[len(is_speech) :]
+        return Heard(heard.frames + len(is_speech), kept, heard.free), []
+    machine = _Machine(heard, is_speech, config, max_end_silence_ms)
+    while machine.step():
+        pass
+    return machine.describe(), machine.spans
+
+
+def finish(heard: Heard) -> list[Span]:
+    """Return the segment that the end of the stream ends, if one is open."""
+    if heard.start is None:
+        return []
+    return [Span(heard.start * FRAME_MS, heard.frames * FRAME_MS)]
+
+
 def find_spans(
     is_speech: NDArray[np.bool_], config: EndpointConfig, max_end_silence_ms: int
 ) -> list[Span]:
     """Return the segments of one recording, in order; `is_speech` has one entry per 10 ms."""
-    window = _Window(is_speech, config)
-    reach = _frames(config.window_size_ms) + _frames(config.lookback_time_start_point)
-    longest = _frames(config.max_single_segment_time)
-    spans: list[Span] = []
-    free = 0
-    began = window.next_speech(0)
-    while began is not None:
-        start = max(free, began - reach)
-        end, known = _find_end(window, began, start + longest, max_end_silence_ms)
-        spans.append(Span(start * FRAME_MS, (end + 1) * FRAME_MS))
-        free = end + 1
-        window.restart(known + 1)
-        began = window.next_speech(known + 1)
-    return spans
+    heard, spans = follow(begin(config), is_speech, config, max_end_silence_ms)
+    return [*spans, *finish(heard)]
 
 
-def _find_end(
-    window: "_Window", began: int, limit: int, max_end_silence_ms: int
-) -> tuple[int, int]:
-    """Return a segment's last frame, and the frame at which that is known."""
-    config = window.config
-    patience_ms = max_end_silence_ms - config.speech_to_sil_time_thres
-    patience = max(1, -(-patience_ms // FRAME_MS))
-    lookahead = _frames(config.lookahead_time_end_point) + 1
-    hindsight = max(0, patience_ms // FRAME_MS - lookahead)
-    cut = min(limit, window.total - 1)
-    speaking: int | None = began
-    while speaking is not None and speaking < cut:
-        paused = window.next_pause(speaking + 1)
-        if paused is None or paused + patience > cut:
-            break
-        known = paused + patience
-        speaking = window.next_speech(paused + 1)
-        if speaking is None or speaking > known:
-            return known - hindsight, known
-    return cut, cut
+class _Machine:
+    """One walk over the frames of a piece, from decision to decision; frames count from the start.
+
+    `step` makes one decision, and says whether one was to be made.
+    """
+
+    def __init__(
+        self,
+        heard: Heard,
+        is_speech: NDArray[np.bool_],
+        config: EndpointConfig,
+        max_end_silence_ms: int,
+    ):
+        self.patience, self.hindsight = _find_patience(config, max_end_silence_ms)
+        self.longest = _frames(config.max_single_segment_time)
+        self.reach = _find_reach(config)
+        self.window = _Window(heard, is_speech, config)
+        self.next = heard.frames
+        self.free, self.start, self.paused = heard.free, heard.start, heard.paused
+        self.spans: list[Span] = []
+
+    def step(self) -> bool:
+        if self.start is None:
+            return self._begin()
+        cut = self.start + self.longest
+        return self._listen(cut) if self.paused is None else self._wait(self.paused)
+
+    def describe(self) -> Heard:
+        window = self.window
+        return Heard(window.total, window.keep(), self.free, self.start, self.paused)
+
+    def _begin(self) -> bool:
+        began = self.window.next_speech(self.next)
+        if began is None:
+            return False
+        self.start = max(self.free, began - self.reach)
+        self.next = began + 1
+        return True
+
+    def _listen(self, cut: int) -> bool:
+        """Look for the pause in which speech may end; one too close to the cut decides nothing."""
+        paused = self.window.next_pause(self.next)
+        if paused is not None and paused + self.patience <= cut:
+            self.paused = paused
+            self.next = paused + 1
+            return True
+        return self._end(cut, cut)
+
+    def _wait(self, paused: int) -> bool:
+        """Wait until the pause was long enough, or speech goes on."""
+        known = paused + self.patience
+        spoken = self.window.next_speech(self.next)
+        if spoken is not None and spoken <= known:
+            self.paused = None
+            self.next = spoken + 1
+            return True
+        return self._end(known - self.hindsight, known)
+
+    def _end(self, frame: int, known: int) -> bool:
+        if self.start is None or known >= self.window.total:
+            return False
+        self.spans.append(Span(self.start * FRAME_MS, (frame + 1) * FRAME_MS))
+        self.free = frame + 1
+        self.start = self.paused = None
+        self.next = known + 1
+        self.window.restart(self.next)
+        return True
 
 
 class _Window:
-    """How many of the last frames were speech, at each frame."""
+    """How many of the last frames were speech, at each frame of a piece."""
 
-    def __init__(self, is_speech: NDArray[np.bool_], config: EndpointConfig):
-        self.config = config
-        self.total = len(is_speech)
-        self.width = _frames(config.window_size_ms)
-        self.sums = np.concatenate([[0], np.cumsum(is_speech, dtype=np.int64)])
-        before = np.concatenate([np.zeros(self.width, dtype=np.int64), self.sums])
-        self.counts = self.sums[1:] - before[1 : self.total + 1]
+    def __init__(self, heard: Heard, is_speech: NDArray[np.bool_], config: EndpointConfig):
+        self.width = len(heard.window)
+        self.flags = np.concatenate([heard.window, is_speech])
+        self.first = heard.frames  # the frame of counts[0]
+        self.total = heard.frames + len(is_speech)
+        self.born = heard.frames - self.width
+        self.speaks = _frames(config.sil_to_speech_time_thres)
+        self.pauses = _frames(config.speech_to_sil_time_thres)
+        self.sums = np.concatenate([[0], np.cumsum(self.flags, dtype=np.int64)])
+        self.counts = self.sums[self.width + 1 :] - self.sums[1 : len(is_speech) + 1]
 
     def restart(self, frame: int) -> None:
         """Forget the frames before `frame`."""
-        stop = min(frame + self.width, self.total)
-        self.counts[frame:stop] = self.sums[frame + 1 : stop + 1] - self.sums[frame]
+        self.born = frame
+        start = frame - self.first
+        stop = min(start + self.width, len(self.counts))
+        past = self.sums[self.width + start]
+        self.counts[start:stop] = self.sums[self.width + start + 1 : self.width + stop + 1] - past
+
+    def keep(self) -> NDArray[np.bool_]:
+        """Return the flags that the window may still count."""
+        kept = self.flags[len(self.flags) - self.width :].copy()
+        kept[: max(0, self.born - (self.total - self.width))] = False
+        return kept
 
     def next_speech(self, frame: int) -> int | None:
         """Return the first frame, from `frame` on, at which speech has begun."""
-        wanted = _frames(self.config.sil_to_speech_time_thres)
-        return self._first(frame, lambda counts: counts >= wanted)
+        return self._first(frame, lambda counts: counts >= self.speaks)
 
     def next_pause(self, frame: int) -> int | None:
         """Return the first frame, from `frame` on, at which speech has paused."""
-        wanted = _frames(self.config.speech_to_sil_time_thres)
-        return self._first(frame, lambda counts: counts <= wanted)
+        return self._first(frame, lambda counts: counts <= self.pauses)
 
     def _first(
         self, frame: int, condition: Callable[[NDArray[np.int64]], NDArray[np.bool_]]
     ) -> int | None:
-        for start in range(frame, self.total, _BLOCK_FRAMES):
+        for start in range(frame - self.first, len(self.counts), _BLOCK_FRAMES):
             hits = condition(self.counts[start : start + _BLOCK_FRAMES])
             first = int(hits.argmax())
             if hits[first]:
-                return start + first
+                return self.first + start + first
         return None
+
+
+def _find_reach(config: EndpointConfig) -> int:
+    """Return how far before the frame at which speech began a segment starts."""
+    return _frames(config.window_size_ms) + _frames(config.lookback_time_start_point)
+
+
+def _find_patience(config: EndpointConfig, max_end_silence_ms: int) -> tuple[int, int]:
+    """Return how long after a pause began a segment ends, and how far before that its end lies."""
+    patience_ms = max_end_silence_ms - config.speech_to_sil_time_thres
+    lookahead = _frames(config.lookahead_time_end_point) + 1
+    return max(1, -(-patience_ms // FRAME_MS)), max(0, patience_ms // FRAME_MS - lookahead)
 
 
 def _frames(ms: int) -> int:

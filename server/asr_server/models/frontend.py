@@ -51,6 +51,7 @@ class Frontend:
 
     def __init__(self, config: FrontendConfig, cmvn: tuple[Tensor, Tensor], device: torch.device):
         self.config = config
+        self.left = (config.lfr_m - 1) // 2  # frames that a step stacks before its own
         self.shift, self.scale = (values.to(device) for values in cmvn)
         self.device = device
 
@@ -76,27 +77,33 @@ class Frontend:
         """
         config = self.config
         end = self.count_steps(max(waveforms.frames)) if stop is None else stop
-        left = (config.lfr_m - 1) // 2
-        first = max(0, start * config.lfr_n - left)
-        last = min(max(waveforms.frames), (end - 1) * config.lfr_n - left + config.lfr_m)
+        first = max(0, start * config.lfr_n - self.left)
+        last = min(max(waveforms.frames), (end - 1) * config.lfr_n - self.left + config.lfr_m)
         part = waveforms.samples[:, first * fbank.SHIFT_SAMPLES : _end_sample(last)]
         energies = fbank.log_mel(part, config.n_mels)
-        stacked = self._stack(energies, waveforms.frames, (start, end), first)
-        return stacked.add_(self.shift).mul_(self.scale)
+        offset = start * config.lfr_n - first
+        frames = [count - first for count in waveforms.frames]
+        return self.stack(energies, frames, [offset] * len(frames), end - start)
 
-    def _stack(
-        self, energies: Tensor, frames: tuple[int, ...], steps: tuple[int, int], first: int
+    def stack(
+        self, energies: Tensor, frames: Sequence[int], offsets: Sequence[int], steps: int
     ) -> Tensor:
+        """Stack and normalise the log-mel frames around `steps` steps of each row.
+
+        `energies` is (rows, frames, n_mels); a row has `frames` of its own, and the first step is
+        around its frame `offset`. Returns float32 (rows, steps, n_mels * lfr_m).
+        """
         config = self.config
         rows, width, bins = energies.shape
-        centre = torch.arange(*steps, device=self.device) * config.lfr_n
-        offset = torch.arange(config.lfr_m, device=self.device) - (config.lfr_m - 1) // 2
-        wanted = (centre[:, None] + offset).flatten().clamp(min=0)
-        last = torch.tensor([max(count - 1, 0) for count in frames], device=self.device)
-        index = torch.minimum(wanted[None], last[:, None]).sub_(first).clamp_(min=0)
+        centre = torch.arange(steps, device=self.device) * config.lfr_n
+        around = torch.arange(config.lfr_m, device=self.device) - self.left
+        wanted = (centre[:, None] + around).flatten()
+        limits = torch.tensor([offsets, [count - 1 for count in frames]], device=self.device)
+        index = torch.minimum(wanted + limits[0][:, None], limits[1][:, None]).clamp_(min=0)
         index += torch.arange(rows, device=self.device)[:, None] * width
         picked = energies.view(rows * width, bins).index_select(0, index.flatten())
-        return picked.view(rows, steps[1] - steps[0], config.lfr_m * bins)
+        stacked = picked.view(rows, steps, config.lfr_m * bins)
+        return stacked.add_(self.shift).mul_(self.scale)
 
 
 def open_frontend(cmvn_path: Path, config: FrontendConfig, device: torch.device) -> Frontend:

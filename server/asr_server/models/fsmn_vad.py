@@ -61,11 +61,14 @@ class Memory(nn.Module):
         self.conv_left = nn.Conv2d(size, size, (order, 1), groups=size, bias=False)
 
     def forward(self, inputs: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """Filter (rows, time, size) after `past` (rows, order - 1, size); return the next past."""
+        """Filter (rows, time, size) after `past` (rows, order - 1, size).
+
+        The second value is the input with its past, from which the next past is taken.
+        """
         extended = torch.cat([past, inputs], dim=1)
         weight = self.conv_left.weight.squeeze(-1)
         filtered = functional.conv1d(extended.transpose(1, 2), weight, groups=len(weight))
-        return inputs + filtered.transpose(1, 2), extended[:, -past.shape[1] :]
+        return inputs + filtered.transpose(1, 2), extended
 
 
 class FsmnLayer(nn.Module):
@@ -78,9 +81,9 @@ class FsmnLayer(nn.Module):
         self.affine = Affine(config.proj_dim, config.linear_dim)
 
     def forward(self, inputs: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (rows, time, size) and the memory's past to the same shapes."""
-        hidden, past = self.fsmn_block(self.linear(inputs), past)
-        return self.affine(hidden).relu_(), past
+        """Map (rows, time, size) to the same shape; return the memory's input with its past."""
+        hidden, extended = self.fsmn_block(self.linear(inputs), past)
+        return self.affine(hidden).relu_(), extended
 
 
 class Fsmn(nn.Module):
@@ -95,20 +98,29 @@ class Fsmn(nn.Module):
         self.out_linear1 = Affine(config.linear_dim, config.output_affine_dim)
         self.out_linear2 = Affine(config.output_affine_dim, config.output_dim)
 
+    @property
+    def reach(self) -> int:
+        """How many frames a memory looks back."""
+        return self.config.lorder - 1
+
     def start(self, rows: int) -> list[Tensor]:
         """Return the past of every layer at the start of a recording: nothing."""
         weight = self.out_linear2.linear.weight
-        shape = (rows, self.config.lorder - 1, self.config.proj_dim)
+        shape = (rows, self.reach, self.config.proj_dim)
         return [weight.new_zeros(shape) for _ in self.fsmn]
 
     def forward(self, features: Tensor, pasts: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """Score (rows, time, input) as (rows, time, output); return the pasts of the next chunk."""
+        """Score (rows, time, input) as (rows, time, output).
+
+        The second value has the memory's input of each layer, (rows, order - 1 + time, size): the
+        past of a row's next chunk is the `order - 1` frames before it.
+        """
         hidden = self.in_linear2(self.in_linear1(features)).relu_()
-        carried = []
+        extended = []
         for layer, past in zip(self.fsmn, pasts, strict=True):
-            hidden, past = layer(hidden, past)
-            carried.append(past)
-        return self.out_linear2(self.out_linear1(hidden)), carried
+            hidden, inputs = layer(hidden, past)
+            extended.append(inputs)
+        return self.out_linear2(self.out_linear1(hidden)), extended
 
 
 class FsmnVad(nn.Module):
@@ -120,7 +132,7 @@ class FsmnVad(nn.Module):
         self.silent_states = list(config.model_conf.sil_pdf_ids)
 
     def forward(self, features: Tensor, pasts: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """Return the probability of silence, float32 (rows, time), and the next pasts."""
-        scores, carried = self.encoder(features, pasts)
+        """Return the probability of silence, float32 (rows, time), and the memories' inputs."""
+        scores, extended = self.encoder(features, pasts)
         probabilities = scores.float().softmax(dim=-1)
-        return probabilities[..., self.silent_states].sum(dim=-1), carried
+        return probabilities[..., self.silent_states].sum(dim=-1), extended

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from asr_server.models import folders, punctuation, recognizer, vad
+from asr_server.models import folders, punctuation, recognizer, streaming_vad, vad
 from asr_server.models.errors import ModelError
 from asr_server.models.frontend import Audio
 
@@ -31,6 +31,7 @@ class Models:
     """What one engine runs; each member takes one batch per call and remembers nothing."""
 
     vad: vad.Vad
+    streaming_vad: streaming_vad.StreamingVad
     recognizer: recognizer.Recognizer
     punctuation: punctuation.Punctuation | None
     name: str
@@ -86,8 +87,10 @@ def load_models(directory: Path, *, device: str, dtype: str) -> Models:
     punc = None
     if parts["punc"].exists():
         punc = punctuation.load(folders.open_folder(parts["punc"]), place, _DTYPES[dtype])
+    detector = vad.load(folders.open_folder(parts["vad"]), place, _DTYPES[dtype])
     return Models(
-        vad=vad.load(folders.open_folder(parts["vad"]), place, _DTYPES[dtype]),
+        vad=detector,
+        streaming_vad=streaming_vad.StreamingVad(detector.front, detector.network, detector.config),
         recognizer=recognizer.load(folders.open_folder(parts["asr"]), place, _DTYPES[dtype]),
         punctuation=punc,
         name="demo" if directory == demo_directory() else directory.name,

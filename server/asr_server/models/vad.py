@@ -67,7 +67,8 @@ class Vad:
             features = self.front.features(waveforms.first(rows), start, stop)
             pasts = [past[:rows] for past in pasts]
             inputs = features.to(pasts[0].dtype)
-            silence[:rows, start:stop], pasts = self.network(inputs, pasts)
+            silence[:rows, start:stop], extended = self.network(inputs, pasts)
+            pasts = [part[:, stop - start :] for part in extended]
             start = stop
         return silence
 

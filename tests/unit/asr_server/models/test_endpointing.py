@@ -73,3 +73,57 @@ def test_segments_are_in_order_apart_and_inside_the_recording(runs):
 def test_speech_is_sixty_points_more_likely_than_silence(silence, is_speech):
     probabilities = np.array([silence], dtype=np.float64)
     assert endpointing.classify(probabilities, CONFIG).tolist() == [is_speech]
+
+
+RUNS = st.lists(st.tuples(st.booleans(), st.integers(10, 1500)), max_size=30)
+
+
+@given(runs=RUNS, cuts=st.lists(st.integers(0, 300), max_size=40), silence=st.integers(150, 900))
+def test_frames_as_they_come_give_the_segments_of_the_whole(runs, cuts, silence):
+    is_speech = frames((False, 0), *runs)
+    whole = endpointing.find_spans(is_speech, SHORT, silence)
+    heard, found, certain = endpointing.begin(SHORT), [], []
+    for piece in np.split(is_speech, np.minimum(np.cumsum(cuts, dtype=int), len(is_speech))):
+        decided = heard.find_decided(SHORT)
+        heard, spans = endpointing.follow(heard, piece, SHORT, silence)
+        found += spans
+        assert all(span.start_ms >= decided * 10 for span in spans)
+        assert heard.find_decided(SHORT) >= decided
+        if heard.start is not None:
+            certain.append((heard.start * 10, heard.find_certain(SHORT, silence) * 10))
+    assert [*found, *endpointing.finish(heard)] == whole
+    assert heard.frames == len(is_speech)
+    ends = {span.start_ms: span.end_ms for span in whole}
+    assert all(start < until <= ends[start] for start, until in certain)
+
+
+@given(runs=RUNS)
+def test_an_open_segment_starts_where_it_is_said_to_start(runs):
+    is_speech = frames((False, 0), *runs)
+    heard, starts = endpointing.begin(CONFIG), set()
+    for frame in is_speech:
+        heard, _ = endpointing.follow(heard, np.array([frame]), CONFIG, 800)
+        starts |= {heard.start}
+    whole = endpointing.find_spans(is_speech, CONFIG, 800)
+    assert starts - {None} == {span.start_ms // 10 for span in whole}
+    assert len(heard.window) == 20
+
+
+def test_what_is_certain_waits_where_a_segment_may_end():
+    heard, _ = endpointing.follow(endpointing.begin(CONFIG), frames((True, 1000)), CONFIG, 800)
+    assert heard.find_certain(CONFIG, 800) == 100
+    heard, _ = endpointing.follow(heard, frames((False, 600)), CONFIG, 800)
+    assert heard.find_certain(CONFIG, 800) == 116
+    heard, _ = endpointing.follow(heard, frames((True, 200)), CONFIG, 800)
+    assert heard.find_certain(CONFIG, 800) == 180
+
+
+def test_hours_of_silence_are_remembered_as_little_as_a_moment():
+    heard = endpointing.begin(CONFIG)
+    for _ in range(100):
+        heard, spans = endpointing.follow(heard, np.zeros(36000, dtype=bool), CONFIG, 800)
+        assert not spans
+    assert (heard.frames, len(heard.window)) == (3600000, 20)
+    assert heard.find_decided(CONFIG) == 3600000 - 40
+    heard, _ = endpointing.follow(heard, np.ones(15, dtype=bool), CONFIG, 800)
+    assert heard.start == 3600014 - 40

@@ -23,6 +23,7 @@ def test_chunks_give_the_scores_of_the_whole(chunk):
     whole, _ = network(features, network.start(2))
     parts, pasts = [], network.start(2)
     for start in range(0, 50, chunk):
-        scores, pasts = network(features[:, start : start + chunk], pasts)
+        scores, extended = network(features[:, start : start + chunk], pasts)
+        pasts = [part[:, features[:, start : start + chunk].shape[1] :] for part in extended]
         parts.append(scores)
     torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-5, rtol=1e-4)
