@@ -11,11 +11,12 @@ uv := $(cache)/uv-$(uv_version)/bin/uv
 venv := .venv/.synced
 helm := $(shell command -v helm || echo $(cache)/bin/helm)
 promtool := $(shell command -v promtool || echo $(cache)/bin/promtool)
+ffmpeg := $(shell command -v ffmpeg || echo /usr/bin/ffmpeg)
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-setup: $(venv) $(helm) $(promtool) ## get uv, the virtual environment, Helm and promtool (git, Python 3.11 and Go must be there)
+setup: $(venv) $(helm) $(promtool) $(ffmpeg) ## get uv, the virtual environment, Helm, promtool and ffmpeg (git, Python 3.11 and Go must be there)
 
 $(uv):
 	@echo "get uv $(uv_version)" >&2
@@ -29,6 +30,11 @@ $(venv): uv.lock pyproject.toml operator/pyproject.toml server/pyproject.toml | 
 
 $(helm) $(promtool):
 	@tests/cluster/cluster tool $(@F) >/dev/null
+
+$(ffmpeg):
+	@[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "ffmpeg is missing: install it" >&2; exit 1; }
+	@echo "install Debian's ffmpeg" >&2
+	@apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ffmpeg >/dev/null
 
 check: setup ## all that needs no cluster: format, lint, types, layers, unit, component, contract and chart tests
 	@$(MAKE) -j3 -k --output-sync=target component-server component-rest static quick

@@ -6,6 +6,7 @@ Exit status: 0 after a drain, 1 when the model cannot be loaded, 2 for settings 
 import asyncio
 import dataclasses
 import logging
+import shutil
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
@@ -26,6 +27,7 @@ from asr_server.service.health import Health
 from asr_server.service.listener import Endpoint, Listener
 from asr_server.service.live_config import LiveConfig, LiveValues
 from asr_server.service.probes import ProbeServer
+from asr_server.service.transcoding import Limits, Transcoder
 from asr_server.speech.effects import SessionLimits
 
 REPLIES = 4096  # that may wait in one session
@@ -66,7 +68,7 @@ class Server:
         )
         budget = bounds.AudioBudget(arena.samples)
         limits = SessionLimits(found.max_utterance_s, found.max_utterance_s, REPLIES)
-        around = Surroundings(self._link, budget, limits, metrics.session)
+        around = Surroundings(self._link, budget, limits, metrics.session, _find_decoder(found))
         self._listener = Listener(self._admission, around, bounds.Bounds(found.idle_timeout_s))
         self._live_config = LiveConfig(flags, metrics.server, self._put_in_force)
         self._probes = ProbeServer(Health(self._admission, self._link, metrics.registry).pages)
@@ -130,6 +132,16 @@ class Server:
 
 def _batch_limits(values: LiveValues) -> BatchLimits:
     return BatchLimits(values.batch_size, values.batch_audio_s, values.max_wait_ms)
+
+
+def _find_decoder(found: settings.ServerSettings) -> Transcoder | None:
+    program = shutil.which("ffmpeg")
+    if not found.decoders:
+        return None
+    if program is None:
+        logger.warning("no ffmpeg on PATH: of files only wav is accepted")
+        return None
+    return Transcoder(program, Limits(found.decoders, found.max_utterance_s))
 
 
 def _set_info(metrics: Metrics, found: settings.ServerSettings) -> None:

@@ -39,6 +39,7 @@ class ServerSettings:
     max_message_bytes: int
     max_utterance_s: float
     audio_buffer_mb: int
+    decoders: int
     idle_timeout_s: float
     drain_timeout_s: float
     termination_log: Path
@@ -240,6 +241,13 @@ SETTINGS = (
         "512",
         _whole(1, 1 << 20),
         "memory for audio that waits; taken as needed, 1 MB is 31 s",
+    ),
+    _Setting(
+        "decoders",
+        "N",
+        "16",
+        _whole(0, 1024),
+        "mp3, m4a, ogg and other files that ffmpeg decodes at a time; 0: only pcm and wav",
     ),
     _Setting(
         "idle-timeout",

@@ -18,6 +18,7 @@ from asr_server.link.messages import Recognized
 from asr_server.metrics import SessionMetrics
 from asr_server.service import bounds
 from asr_server.service.engine_link import Engine, Stored
+from asr_server.service.intake import Decoder, Intake
 from asr_server.speech import audio, effects
 from asr_server.speech.session import Session
 
@@ -40,6 +41,8 @@ class Surroundings:
     budget: bounds.AudioBudget
     limits: effects.SessionLimits
     metrics: SessionMetrics
+    decoder: Decoder | None = None
+    """What decodes files that are not WAV, if there is one."""
 
 
 class Connection:
@@ -49,6 +52,7 @@ class Connection:
         self._socket = socket
         self._around = around
         self._session = Session(around.limits)
+        self._intake = Intake(self._session, around.decoder, self)
         self._held_samples = 0
         self._unsent: asyncio.Queue[effects.Reply] = asyncio.Queue()
         self._unsent_chars = 0
@@ -75,6 +79,7 @@ class Connection:
             pass  # however a client leaves, it has left
         finally:
             self._gone = True
+            await self._intake.close()
             writer.cancel()
             for task in self._utterances:
                 task.cancel()
@@ -87,6 +92,16 @@ class Connection:
             self._hold(0)
             self._log_end()
 
+    def hear(self, data: bytes, *, decoded: bool = False) -> None:
+        """Take audio of the open input, as it came or decoded to mono 16 kHz int16."""
+        self._apply(self._session.receive_audio(data, decoded=decoded))
+        if self._around.budget.exceeded:
+            self._apply(self._session.refuse_for_room(BUFFER_FULL))
+
+    def refuse(self, reason: str) -> None:
+        """Refuse the open input."""
+        self._apply(self._session.refuse_input(reason))
+
     def view(self) -> bounds.ConnectionView:
         """Return what decides whether the connection is to be closed."""
         return bounds.ConnectionView(
@@ -94,12 +109,13 @@ class Connection:
             heard_at=self._heard_at,
             blocked_since=self._blocked_since,
             in_input=self._session.in_input,
-            has_audio=self._session.has_audio,
+            has_audio=self._session.has_audio or self._intake.busy,
             owed=bool(self._utterances or self._unsent_chars),
         )
 
     def finish_input(self) -> None:
         """End the open input in the client's place, so that what it said is not lost."""
+        self._intake.stop()
         if self._session.has_audio and not self._gone:
             self._apply(self._session.end_input(time.monotonic()))
 
@@ -112,6 +128,7 @@ class Connection:
     def close(self, close: bounds.Close) -> None:
         """Begin to close the connection, unless that has begun."""
         if self._closing is None:
+            self._intake.stop()
             self._closing = asyncio.create_task(self._close(close))
 
     async def _receive(self, message: str | bytes) -> None:
@@ -119,14 +136,13 @@ class Connection:
         if self._closing is not None:
             return
         if isinstance(message, str):
+            await self._intake.receive_text(message)
             self._apply(self._session.receive_text(message, self._heard_at))
             return
         for start in range(0, max(1, len(message)), SLICE_BYTES):
             if start:
                 await asyncio.sleep(0)
-            self._apply(self._session.receive_audio(message[start : start + SLICE_BYTES]))
-            if self._around.budget.exceeded:
-                self._apply(self._session.refuse_for_room(BUFFER_FULL))
+            await self._intake.receive_audio(message[start : start + SLICE_BYTES])
 
     def _apply(self, due: list[effects.Effect]) -> None:
         for effect in due:

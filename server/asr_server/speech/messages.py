@@ -20,12 +20,7 @@ MAX_CONTROL_CHARS = 256 * 1024
 MAX_NAME_CHARS = 1024
 
 _MODES = {"": "offline", "office": "offline"}  # the C# client's file mode says "office"
-_FORMATS = {
-    "": Container.PCM,
-    "pcm": Container.PCM,
-    "wav": Container.WAV,
-    "others": Container.WAV,  # "a file as it is": the C++ and Python clients' word
-}
+_RAW = ("", "pcm")  # all else is the name of a file's format, or "others", the C++ client's word
 _BOOLEANS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
 
@@ -42,15 +37,13 @@ class Options:
     @property
     def container(self) -> Container:
         """What the bytes of the input are."""
-        return _FORMATS.get(self.format, Container.WAV)
+        return Container.PCM if self.format in _RAW else Container.FILE
 
     @property
     def problem(self) -> str | None:
         """Say why inputs with these options cannot be recognised, if so."""
         if self.mode != "offline":
             return f"mode {self.mode[:32]!r}: only offline is served by this version"
-        if self.format not in _FORMATS:
-            return f"wav_format {self.format[:32]!r}: only 16-bit pcm and wav are accepted"
         return None
 
 

@@ -8,11 +8,12 @@ the WAVEFORMATEXTENSIBLE structure of the Windows SDK.
 import struct
 from dataclasses import dataclass
 
+from asr_server.speech.sample_formats import SampleFormat, find_format
+
 MAX_HEADER_BYTES = 64 * 1024
 MAX_CHUNKS = 64
 MAX_CHANNELS = 16
 
-_PCM = 0x0001
 _EXTENSIBLE = 0xFFFE  # the real format tag is the first two bytes of the sub-format
 _UNKNOWN_SIZES = (0, 0xFFFFFFFF)  # what programs write that cannot seek back in their output
 
@@ -27,6 +28,7 @@ class WavHeader:
 
     sample_rate_hz: int
     channels: int
+    samples: SampleFormat
     data_offset: int
     data_bytes: int | None
 
@@ -39,7 +41,7 @@ def may_start_riff(head: bytes) -> bool:
 def parse_header(head: bytes) -> WavHeader | None:
     """Parse the header at the start of `head`; None when more bytes are needed.
 
-    Raises AudioError for a header that is broken, or for samples that are not 16-bit PCM.
+    Raises AudioError for a header that is broken, or for samples that are compressed.
     """
     position, layout = 12, None
     for _ in range(MAX_CHUNKS):
@@ -60,15 +62,19 @@ def parse_header(head: bytes) -> WavHeader | None:
     return None
 
 
-def _parse_format(body: bytes) -> tuple[int, int]:
+def _parse_format(body: bytes) -> tuple[int, int, SampleFormat]:
     if len(body) < 16:
         raise AudioError("the WAV header has a format chunk that is too short")
     tag, channels, rate = struct.unpack_from("<HHI", body)
     (bits,) = struct.unpack_from("<H", body, 14)
     if tag == _EXTENSIBLE and len(body) >= 26:
         (tag,) = struct.unpack_from("<H", body, 24)
-    if tag != _PCM or bits != 16:
-        raise AudioError(f"WAV with format tag {tag} and {bits} bits: only 16-bit PCM is accepted")
+    samples = find_format(tag, bits)
+    if samples is None:
+        raise AudioError(
+            f"WAV with format tag {tag} and {bits} bits: PCM of 8, 16, 24 and 32 bits, float, "
+            "A-law and mu-law are accepted"
+        )
     if not 1 <= channels <= MAX_CHANNELS:
         raise AudioError(f"WAV with {channels} channels: 1 to {MAX_CHANNELS} are accepted")
-    return rate, channels
+    return rate, channels, samples

@@ -88,6 +88,16 @@ class Session:
         return self._input.heard
 
     @property
+    def refused(self) -> bool:
+        """Whether the current input is refused: what comes of it is dropped."""
+        return self._input.refusal is not None
+
+    @property
+    def takes_file(self) -> bool:
+        """Whether the current input would be a file, in whatever format."""
+        return self._options.problem is None and self._options.container is audio.Container.FILE
+
+    @property
     def pending(self) -> int:
         """Number of utterances that the engine has not answered."""
         return len(self._pending)
@@ -109,8 +119,11 @@ class Session:
             return refused
         return refused + self.end_input(now, acknowledge=control.wants_acknowledgement)
 
-    def receive_audio(self, data: bytes) -> list[Effect]:
-        """Take a piece of audio, of any length. Costs time in proportion to it."""
+    def receive_audio(self, data: bytes, *, decoded: bool = False) -> list[Effect]:
+        """Take a piece of audio, of any length. Costs time in proportion to it.
+
+        `decoded`: it was a file, and is mono 16 kHz int16 by now.
+        """
         current = self._input
         current.begun = current.heard = True
         if current.refusal is not None:
@@ -120,8 +133,7 @@ class Session:
             return self.refuse_input(problem)
         try:
             if current.decoder is None:
-                options = self._options
-                current.decoder = audio.Decoder(options.sample_rate_hz, options.container)
+                current.decoder = self._make_decoder(decoded=decoded)
             current.decoder.feed(data)
         except riff.AudioError as error:
             return self.refuse_input(str(error))
@@ -173,6 +185,11 @@ class Session:
         else:
             slot.replies = ended.answer("failed", "", result.reason)
         return self._flush()
+
+    def _make_decoder(self, *, decoded: bool) -> audio.Decoder:
+        if decoded:
+            return audio.Decoder(audio.SAMPLE_RATE_HZ, audio.Container.PCM)
+        return audio.Decoder(self._options.sample_rate_hz, self._options.container)
 
     def _take_samples(self) -> tuple[audio.Samples | None, str | None]:
         if self._input.decoder is None:

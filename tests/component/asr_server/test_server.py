@@ -1,6 +1,7 @@
 """The whole server as a process, with the demo models: what only the real thing can show."""
 
 import asyncio
+import io
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import soundfile
 import websockets
 from funasr_client import async_funasr_client
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -163,18 +165,29 @@ async def test_utterances_share_a_connection_and_silence_has_no_words(server, ut
     assert all(m["received_ms"] == m["processed_ms"] > 0 for m in messages[1::2])
 
 
-async def test_modes_and_formats_of_later_versions_are_told_apart(server, utterances):
+async def test_modes_of_later_versions_are_told_apart(server, utterances):
     async with websockets.connect(server.url) as client:
-        for start in ({"mode": "2pass"}, {"mode": "offline", "wav_format": "mp3"}):
+        for start in ({"mode": "2pass"}, {"mode": "3pass"}):
             await client.send(json.dumps(start))
             assert "only" in (await receive(client))["error"]
             await client.send(END)
             assert (await receive(client))["is_final"] is True
             assert (await receive(client))["is_final"] is False
-        await client.send(json.dumps({"wav_format": "pcm"}))
+        await client.send(json.dumps({"mode": "offline"}))
         await speak(client, utterances[2].audio)
         await client.send(END)
         assert (await receive(client))["text"]
+
+
+@pytest.mark.parametrize("audio_format", ["FLAC", "MP3", "OGG"])
+async def test_the_words_of_a_file_are_those_of_its_samples(server, utterances, audio_format):
+    file = io.BytesIO()
+    soundfile.write(file, utterances[4].audio, 16000, format=audio_format)
+    async with websockets.connect(server.url) as client:
+        await client.send(json.dumps({"wav_format": audio_format.lower()}))
+        await client.send(file.getvalue())
+        await client.send(END)
+        assert plain((await receive(client))["text"]) == utterances[4].text
 
 
 def test_metrics_tell_who_the_server_is_and_what_it_did(server):

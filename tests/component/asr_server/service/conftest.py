@@ -57,10 +57,13 @@ class Stage:
         self.limits = SessionLimits(utterance_s=40.0, queued_s=40.0, replies=50)
         self.bounds = bounds.Bounds(idle_s=60.0)
         self.max_message_bytes = 2_000_000
+        self.decoder = None
         self.listener = None
 
     async def start(self):
-        around = Surroundings(self.engine, self.budget, self.limits, self.metrics.session)
+        around = Surroundings(
+            self.engine, self.budget, self.limits, self.metrics.session, self.decoder
+        )
         self.listener = Listener(self.admission, around, self.bounds)
         port = await self.listener.start(Endpoint("127.0.0.1", 0, self.max_message_bytes))
         self.url = f"ws://127.0.0.1:{port}"

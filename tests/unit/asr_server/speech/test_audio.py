@@ -8,6 +8,7 @@ import wave
 
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,7 +57,7 @@ def test_a_wav_file_may_be_cut_anywhere_too(places):
 @pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100, 48000])
 @pytest.mark.parametrize("container", audio.Container)
 def test_other_rates_are_resampled(rate, container):
-    data = wav(tone(rate), rate) if container is audio.Container.WAV else tone(rate).tobytes()
+    data = wav(tone(rate), rate) if container is audio.Container.FILE else tone(rate).tobytes()
     found = decode(*cut(data, range(0, len(data), 777)), rate=rate, container=container)
     assert abs(len(found) - 16000) <= 1
     middle = slice(2000, 14000)
@@ -65,6 +66,49 @@ def test_other_rates_are_resampled(rate, container):
 
 def test_the_rate_in_a_wav_header_wins_over_the_declared_one():
     assert abs(len(decode(wav(tone(8000), 8000), rate=44100)) - 16000) <= 1
+
+
+def layout(data, tag, width, channels=1, rate=16000):
+    """Return a WAV file of these bytes."""
+    block = width * channels
+    fmt = struct.pack("<HHIIHH", tag, channels, rate, rate * block, block, width * 8)
+    body = b"WAVEfmt " + struct.pack("<I", 16) + fmt + b"data" + struct.pack("<I", len(data)) + data
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+@pytest.mark.parametrize(
+    ("tag", "width", "subtype", "allowed"),
+    [
+        (1, 1, "PCM_U8", 256), (1, 2, "PCM_16", 1), (1, 3, "PCM_24", 1), (1, 4, "PCM_32", 1),
+        (3, 4, "FLOAT", 1), (3, 8, "DOUBLE", 1), (6, 1, "ALAW", 260), (7, 1, "ULAW", 260),
+    ],
+)  # fmt: skip
+def test_every_sample_format_is_what_another_library_writes(tag, width, subtype, allowed):
+    written = io.BytesIO()
+    soundfile.write(written, TONE / 32768, 16000, format="RAW", subtype=subtype, endian="LITTLE")
+    stereo = np.frombuffer(written.getvalue(), np.uint8).reshape(-1, width).repeat(2, axis=0)
+    for data in (
+        layout(written.getvalue(), tag, width),
+        layout(stereo.tobytes(), tag, width, channels=2),
+    ):
+        found = decode(*cut(data, range(0, len(data), 1001)))
+        assert len(found) == len(TONE)
+        assert np.abs(found.astype(int) - TONE).max() <= allowed
+
+
+@pytest.mark.parametrize("tag", [6, 7])
+def test_every_code_of_g711_is_what_another_library_reads(tag):
+    codes = bytes(range(256))
+    data = layout(codes, tag, 1)
+    expected, _ = soundfile.read(io.BytesIO(data), dtype="int16")
+    assert np.array_equal(decode(data), expected)
+
+
+def test_floats_that_are_no_numbers_or_too_loud_are_silence_or_clipped():
+    values = np.array([np.nan, np.inf, -np.inf, 2.0, -1e30, 0.5, 0.0], "<f4")
+    values = np.append(values, np.array([0x7F800001], "<u4").view("<f4"))  # a signalling NaN
+    found = decode(layout(values.tobytes(), 3, 4))
+    assert found.tolist() == [0, 32767, -32767, 32767, -32767, 16383, 0, 0]
 
 
 def test_channels_are_mixed():
@@ -119,9 +163,8 @@ def test_the_extensible_format_is_pcm_when_it_says_so():
 @pytest.mark.parametrize(
     ("data", "container", "reason"),
     [
-        (wav(TONE[:8], width=1), "PCM", "8 bits: only 16-bit PCM"),
-        (wav(TONE[:6], width=3), "PCM", "24 bits"),
-        (wav(TONE[:8])[:20] + b"\x03" + wav(TONE[:8])[21:], "PCM", "format tag 3"),
+        (wav(TONE[:8])[:20] + b"\x02" + wav(TONE[:8])[21:], "PCM", "format tag 2 and 16 bits: PCM"),
+        (wav(TONE[:8])[:34] + b"\x40" + wav(TONE[:8])[35:], "PCM", "format tag 1 and 64 bits"),
         (wav(TONE[:8])[:22] + b"\x00\x00" + wav(TONE[:8])[24:], "PCM", "0 channels"),
         (wav(TONE[:8], rate=1000), "PCM", "sample rate 1000 Hz"),
         (wav(TONE[:8])[:12] + wav(TONE[:8])[36:], "PCM", "no format before its data"),
@@ -129,8 +172,8 @@ def test_the_extensible_format_is_pcm_when_it_says_so():
         (wav(TONE[:8])[:12] + b"LIST\xff\xff\xff\xff", "PCM", "broken or too long"),
         (wav(TONE[:8])[:12] + b"JUNK\x00\x00\x00\x00" * 65, "PCM", "broken or too long"),
         (wav(TONE[:8])[:30], "PCM", "inside its WAV header"),
-        (wav(TONE[:8])[:5], "WAV", "inside its WAV header"),
-        (b"ID3\x03 an mp3", "WAV", "16-bit pcm and wav are accepted"),
+        (wav(TONE[:8])[:5], "FILE", "inside its WAV header"),
+        (b"ID3\x03 an mp3", "FILE", "16-bit pcm and wav are accepted"),
     ],
 )
 def test_what_cannot_be_decoded_is_refused_with_a_reason(data, container, reason):

@@ -133,9 +133,9 @@ def test_an_empty_input_gets_an_empty_final_at_once(parts):
             [(8.0, True), (1.0, False), (1.0, False)],
         ),
         ([SECOND * 11, SECOND, END], []),
-        ([{"wav_format": "mp3"}, SECOND, SECOND, END], []),
+        ([{"mode": "3pass"}, SECOND, SECOND, END], []),
     ],
-    ids=["no room", "too long", "unknown format"],
+    ids=["no room", "too long", "unknown mode"],
 )
 def test_what_is_dropped_for_lack_of_room_alone_is_told_in_seconds(parts, dropped):
     client = Client().send(*parts)
@@ -159,7 +159,7 @@ def test_the_sample_rate_persists_and_is_honoured():
     [
         ({"mode": "2pass"}, SECOND, "only offline is served"),
         ({"mode": "online"}, SECOND, "only offline is served"),
-        ({"wav_format": "mp3"}, b"ID3", "only 16-bit pcm and wav are accepted"),
+        ({"wav_format": "mp3"}, b"ID3", "16-bit pcm and wav are accepted; for other formats"),
         ({"wav_format": "others"}, b"OggS", "16-bit pcm and wav are accepted"),
         ({"audio_fs": "x"}, SECOND, "audio_fs: must be"),
         ({}, SECOND * 11, "may last 10 s"),
@@ -175,6 +175,23 @@ def test_what_is_not_served_is_refused_at_once_and_the_connection_lives(start, a
     assert client.answered[0].outcome == "refused"
     client.send({"mode": "offline", "wav_format": "pcm", "audio_fs": 16000}, SECOND, END)
     assert client.resolve(1).texts == ["", "text 1"]
+
+
+def test_a_file_that_was_decoded_elsewhere_is_taken_as_16_khz_whatever_was_said():
+    client = Client().send({"wav_format": "mp3", "audio_fs": 8000})
+    assert client.session.takes_file
+    client._take(client.session.receive_audio(SECOND, decoded=True))
+    client._take(client.session.receive_audio(b"ID3", decoded=True))
+    assert [len(submit.samples) for submit in client.send(END).submits] == [16001]
+
+
+def test_the_session_tells_whether_it_takes_a_file_and_whether_it_refuses():
+    client = Client()
+    assert not client.session.takes_file
+    assert client.send({"wav_format": "OTHERS"}).session.takes_file
+    assert not client.session.refused
+    assert client.send(b"OggS").session.refused
+    assert not client.send(END, {"wav_format": "mp3", "mode": "3pass"}).session.takes_file
 
 
 def test_a_refused_input_holds_no_audio():
