@@ -114,6 +114,7 @@ class Server:
             self._engine.run(),
             self._listener.sweep(),
             measure.watch_loop_lag(self._metrics.server),
+            measure.watch_cpu(self._metrics.server),
         ]
         if self._settings.live_config is not None:
             tasks.append(self._live_config.watch(self._settings.live_config))

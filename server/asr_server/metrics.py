@@ -163,6 +163,12 @@ class ServerMetrics:
             buckets=_LAG_S,
             registry=registry,
         )
+        self.cpu_limited_s = Counter(
+            "asr_cpu_limited_seconds_total",
+            "CPU seconds used, over the CPUs that the limit of the container allows: it grows by 1"
+            " a second where all is used. Still without a limit.",
+            registry=registry,
+        )
         self.saturation = Gauge(
             "asr_saturation",
             "The largest of: engine duty, sessions / limit, audio buffer in use.",

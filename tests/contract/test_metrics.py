@@ -18,6 +18,7 @@ NAMES = {
     "asr_batch_size_limit": set(),
     "asr_config_errors_total": set(),
     "asr_config_generation": set(),
+    "asr_cpu_limited_seconds_total": set(),
     "asr_engine_busy_seconds_total": set(),
     "asr_engine_restarts_total": set(),
     "asr_event_loop_lag_seconds": set(),

@@ -4,11 +4,12 @@
    size at which that many carry it. Without load that is the smallest size there is; with GPUs
    that are too busy, the best.
 2. Up only when `size` closes batches, latency is not to blame on the batch, and enough finals were
-   seen since the fleet last changed. Down when every plan of the scale-down window allows it,
-   with a margin.
+   seen since the fleet last changed; it helps in seconds, a server later. Down when every plan of
+   the scale-down window allows it, with a margin.
 3. Finals late because a batch takes long: down.
 4. What was too large of late, or too small under no more load, is not tried (`hindsight`).
-5. Never while replicas change or settle, nor just after a start; one step per interval.
+5. Never while replicas change or settle, nor just after a start, but up while finals wait too long
+   in the queue: then nothing is learned from holding still. One step per interval.
 """
 
 import math
@@ -32,7 +33,7 @@ class Retune:
 
 
 def find_hold(situation: Situation) -> str | None:
-    """Return why the batch size may not move at all now, or None."""
+    """Return why the batch size may not move now, or None; up it may while servers fall behind."""
     fleet, memory, now = situation.fleet, situation.memory, situation.now
     settle_s = situation.spec.autoscaling.behavior.batch.settle_s
     if fleet.unready or len(fleet.ready) > fleet.desired:
@@ -43,6 +44,11 @@ def find_hold(situation: Situation) -> str | None:
     if now - memory.started_at < settle_s:
         return "the operator has just started"
     return None
+
+
+def find_next_size(situation: Situation) -> int:
+    """Return the size that one step leads to if batches can grow with profit, else the present."""
+    return min(find_room(situation), capacity.step_up(situation.batch_size))
 
 
 def find_room(situation: Situation) -> int:
@@ -96,7 +102,9 @@ def propose_larger(situation: Situation, plan: int | None) -> Retune | None:
     if plan is None or to <= size or plan < to or find_room(situation) <= size:
         return None
     late = situation.latency is not None and situation.latency.is_missed
-    if late and (situation.can_grow or not situation.waits_in_queue):
+    if late and not situation.waits_in_queue:
+        return None
+    if not late and find_hold(situation) is not None:
         return None
     enough = situation.memory.finals >= situation.spec.autoscaling.behavior.batch.min_samples
     return (

@@ -1,5 +1,8 @@
 """What one replica serves at a batch size while finals stay within the objective.
 
+A round takes as long as the engine is busy with it, or as a CPU limit gives what it uses: whichever
+is longer. Below the limit the engine is fast and idle; only the CPU tells how near the limit is.
+
 Latency is predicted as `max_wait + T * (2 + k * u / (1 - u))`: a final waits for the batch that
 runs, then for its own, and at utilization `u` for those before it; M/D/1 has a mean wait of
 `T * u / (2 * (1 - u))`, and an exponential tail makes it a quantile. All of it is multiplied by
@@ -24,7 +27,8 @@ class Capacity:
     """The model of a replica; loads are in audio seconds that arrive per second.
 
     `item_padded_s` is what one item adds to a batch, `padded_per_audio` how much is computed for
-    one second that arrives; `correction` is observed over predicted latency.
+    one second that arrives; `correction` is observed over predicted latency. `cpu` is None where
+    no CPU limit is known.
     """
 
     model: ServiceModel
@@ -33,15 +37,17 @@ class Capacity:
     correction: float
     objectives: Objectives
     batching: BatchPolicy
+    cpu: ServiceModel | None = None
 
     def service_s(self, size: int) -> float:
-        """Return how long a full batch takes."""
-        return self.model.predict_s(self._full_padded_s(size))
+        """Return how long a full batch takes, or keeps the CPU that is allowed."""
+        full_padded_s = self._full_padded_s(size)
+        models = (self.model, self.cpu) if self.cpu else (self.model,)
+        return max(model.predict_s(full_padded_s) for model in models)
 
     def most(self, size: int) -> float:
         """Return the load that keeps a replica busy all the time, whatever the latency."""
-        full_padded_s = self._full_padded_s(size)
-        return full_padded_s / self.model.predict_s(full_padded_s) / self.padded_per_audio
+        return self._full_padded_s(size) / self.service_s(size) / self.padded_per_audio
 
     def served(self, size: int) -> float:
         """Return the load that a replica serves within the objective, or with sane utilization."""

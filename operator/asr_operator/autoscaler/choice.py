@@ -2,12 +2,13 @@
 
 1. More replicas for capacity, sessions or GPU utilization.
 2. A change of the batch size that made things worse is taken back.
-3. Late finals: a smaller batch where batches take long, else more replicas.
+3. Late finals: a smaller batch where batches take long; a larger one where its size keeps finals
+   waiting; else more replicas.
 4. A larger batch, then fewer replicas, then a smaller batch: what is cheaper for less load.
 
-The batch size holds still while replicas change or settle. Replicas are not removed while a change
-of the batch size settles, while servers start, while a server is not heard, or before one full
-window was watched.
+The batch size holds still while replicas change or settle, unless finals wait too long. Replicas
+are not removed while a change of the batch size settles, while servers start, while a server is
+not heard, or before one full window was watched.
 """
 
 from dataclasses import dataclass
@@ -49,16 +50,14 @@ def choose(situation: Situation) -> Choice:
         return growth
     still = not situation.tunes_batch or batch_policy.find_hold(situation) is not None
     retune = None if still else _retune_for_latency(situation)
-    growth = _grow(situation, replica_policy.weigh_latency(situation))
-    if retune is not None or growth is not None:
-        return retune or growth or _stay(situation)
-    larger = (
-        None
-        if still
-        else batch_policy.propose_larger(situation, situation.memory.wishes[-1].batch_size)
-    )
+    if retune is not None:
+        return retune
+    larger = batch_policy.propose_larger(situation, situation.memory.wishes[-1].batch_size)
     if larger is not None:
         return _turn(larger)
+    growth = _grow(situation, replica_policy.weigh_latency(situation))
+    if growth is not None:
+        return growth
     shrink = _shrink(situation)
     if shrink is not None and shrink.knob is not None:
         return shrink

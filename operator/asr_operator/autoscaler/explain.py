@@ -1,8 +1,9 @@
 """Why something changed: the inputs of its record, and sentences for people.
 
 Inputs are numbers as text with four digits: audio seconds per second (`demand`, `demandPeak`,
-`servedPerReplica`), milliseconds (`...Ms`; `costMs` of one padded audio second), ratios (`gpu`,
-`duty`, `sizeBound`) and counts. What is unknown is absent.
+`servedPerReplica`), milliseconds (`...Ms`; `costMs` of the engine and `cpuCostMs` of the CPU limit
+for one padded audio second), ratios (`gpu`, `duty`, `cpu` of its limit, `sizeBound`) and counts.
+What is unknown is absent.
 """
 
 from asr_operator.api.autoscaling import ScalingSpec
@@ -68,10 +69,12 @@ def render_inputs(situation: Situation) -> tuple[tuple[str, str], ...]:
         "queueWaitMs": _milli(latency.queue_wait_s if latency else None),
         "batchMs": _milli(situation.mean_round.busy_s if situation.mean_round else None),
         "costMs": _milli(situation.cost),
+        "cpuCostMs": _milli(situation.cpu_cost),
         "sizeBound": situation.size_bound_ratio,
         "servedPerReplica": served,
         "gpu": known.gpu_ratio,
         "duty": known.duty_ratio,
+        "cpu": known.cpu_ratio,
     }
     return tuple((key, f"{value:.4g}") for key, value in values.items() if value is not None)
 

@@ -1,7 +1,8 @@
 """What the record of changes proves: what did not help, and what is better not repeated.
 
 - A batch size that made things worse: finals later than before and than the objective under the
-  same load, or, after a step up, more computing for each audio second.
+  same load, or, after a step up, more computing for each audio second. A queue grows with little
+  more load, so after a step up the load must be the same almost exactly where finals wait in it.
 - A batch size that was too large of late, or too small under no more load than now.
 - Replicas that were removed and had to be brought back under no more load.
 - Replicas that were added because finals were late, which are as late as before.
@@ -98,13 +99,25 @@ def _made_worse(situation: Situation, change: Change) -> bool:
     if demand_ratio < SAME_DEMAND[0]:
         return False
     latency_ms = explain.read_input(change, "finalLatencyMs")
-    latency = situation.latency
-    if latency and latency_ms and latency.is_missed and demand_ratio <= SAME_DEMAND[1]:
+    latency, is_up = situation.latency, change.to > change.from_
+    most_ratio = LITTLE_MORE if is_up and situation.waits_in_queue else SAME_DEMAND[1]
+    if latency and latency_ms and latency.is_missed and demand_ratio <= most_ratio:
         return 1000 * latency.final_s > WORSE_LATENCY_RATIO * latency_ms
-    cost_ms, cost = explain.read_input(change, "costMs"), situation.cost
-    if change.to < change.from_ or not cost or not cost_ms or demand_ratio < LITTLE_LESS:
+    if not is_up or demand_ratio < LITTLE_LESS:
         return False
-    return 1000 * cost > WORSE_COST_RATIO * cost_ms
+    return _compare_cost(situation, change) > WORSE_COST_RATIO
+
+
+def _compare_cost(situation: Situation, change: Change) -> float:
+    """Return the cost of audio over that before a change, 1 if unknown.
+
+    Where there is a CPU limit its use tells; batches take longer there the nearer the limit is.
+    """
+    for name, cost in (("cpuCostMs", situation.cpu_cost), ("costMs", situation.cost)):
+        before_ms = explain.read_input(change, name)
+        if cost and before_ms:
+            return 1000 * cost / before_ms
+    return 1.0
 
 
 def _was_too_large(change: Change) -> bool:

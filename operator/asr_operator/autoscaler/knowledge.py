@@ -23,15 +23,20 @@ MOST = 1e5  # of anything that one pod can report; sentinels lie far beyond
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is believed; sums over the believed pods, `gpu_ratio` and `duty_ratio` their means."""
+    """What is believed; sums over the believed pods, and means of the ratios.
+
+    `cpu_ratio` is of the CPU limit, None without one.
+    """
 
     state: Knowledge
     problem: Problem | None = None
     demand: float = 0.0
     peak: float = 0.0
     sessions: float = 0.0
+    heard: int = 0
     gpu_ratio: float | None = None
     duty_ratio: float | None = None
+    cpu_ratio: float | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -73,8 +78,10 @@ def judge_knowledge(sample: LoadSample | NoLoad, fleet: Fleet, now: float, stale
         demand=demand,
         peak=max(demand, 0.0 if lying else _plausible(sample.demand_peak_ratio) or 0.0),
         sessions=sessions,
+        heard=len(heard),
         gpu_ratio=_mean([load.gpu_ratio for load in heard.values()]),
         duty_ratio=_mean([load.duty_ratio for load in heard.values()]),
+        cpu_ratio=_mean([load.cpu_ratio or None for load in heard.values()]),
     )
 
 

@@ -21,6 +21,7 @@ LEAST_CORRECTION, MOST_CORRECTION = 0.5, 3.0
 STEADY_RATIO = 0.2
 HARMLESS_RATIO = 0.5  # of the objective; histograms say little about latencies far below it
 JUDGED_UTILIZATION = (0.05, 0.9)
+LEAST_CPU_RATIO = 0.1  # below, what a server uses without any work is too much of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,16 @@ def learn(
     )
 
 
+def measure_cpu_s(sample: LoadSample, known: Known) -> float | None:
+    """Return the seconds of a whole CPU limit that the mean round uses, None if unknown."""
+    if known.cpu_ratio is None or known.cpu_ratio < LEAST_CPU_RATIO or not known.is_complete:
+        return None
+    batches_per_s = sum(
+        stage.batches_per_s for stage in sample.stages if stage.stage == service_model.MAIN_STAGE
+    )
+    return known.cpu_ratio * known.heard / batches_per_s if batches_per_s > 0 else None
+
+
 def build_capacity(memory: Memory, spec: ScalingSpec) -> Capacity | None:
     """Return the model of a replica, None before the first batch."""
     if memory.item_padded_s is None or memory.model.points == 0:
@@ -76,6 +87,7 @@ def build_capacity(memory: Memory, spec: ScalingSpec) -> Capacity | None:
         correction=memory.correction,
         objectives=spec.objectives,
         batching=spec.batching,
+        cpu=memory.cpu if memory.cpu.points else None,
     )
 
 
@@ -88,6 +100,9 @@ def _learn_rounds(memory: Memory, sample: LoadSample, known: Known, spec: Scalin
         model=memory.model.learn(mean.padded_s, mean.busy_s),
         item_padded_s=_blend(memory.item_padded_s, mean.padded_s / mean.items),
     )
+    cpu_s = measure_cpu_s(sample, known)
+    if cpu_s is not None and _is_settled(memory, sample):
+        memory = replace(memory, cpu=memory.cpu.learn(mean.padded_s, cpu_s))
     padded_ratio = sum(
         stage.padded_audio_ratio
         for stage in sample.stages
@@ -123,8 +138,13 @@ def _is_steady(memory: Memory, sample: LoadSample, known: Known) -> bool:
     """Return whether fleet and load are what they were all through the window."""
     since = sample.at - sample.window_s
     changes = [abs(old - known.demand) for at, old in memory.demands if at >= since]
-    settled = memory.fleet_changed_at <= since and not sample.refused_per_s
+    settled = _is_settled(memory, sample) and not sample.refused_per_s
     return settled and max(changes, default=0.0) <= STEADY_RATIO * known.demand
+
+
+def _is_settled(memory: Memory, sample: LoadSample) -> bool:
+    """Return whether the fleet was the same all through the window; who starts computes a lot."""
+    return memory.fleet_changed_at <= sample.at - sample.window_s
 
 
 def _falls_behind(sample: LoadSample, spec: ScalingSpec) -> bool:

@@ -37,13 +37,15 @@ class Memory:
     `watching_since` is since when the load has been known without a long gap, `demands` the demand
     at recent ticks, `lateness` latency over objective at the last three, 0 for none. `finals`
     counts answers since the fleet last changed, `fleet` is its replicas asked for and ready.
-    `last` is the decision of the last tick, made by `spec`.
+    `last` is the decision of the last tick, made by `spec`. `model` is of busy seconds, `cpu` of
+    what rounds use of the CPU limit, in seconds of all of it.
     """
 
     started_at: float
     watching_since: float
     changes: tuple[Change, ...] = ()
     model: ServiceModel = field(default_factory=ServiceModel)
+    cpu: ServiceModel = field(default_factory=service_model.start_cpu_model)
     item_padded_s: float | None = None
     padded_per_audio: float | None = None
     correction: float = 1.0

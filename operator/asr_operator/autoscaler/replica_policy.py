@@ -1,8 +1,8 @@
 """How many replicas the load needs: the highest of four votes, each of which may have none.
 
 - capacity: the peak of demand, or its forecast at the end of a cold start, over what a replica
-  serves at the present batch size. While the fleet keeps up and batches can still grow, over what
-  it serves at the size they grow to: batches first.
+  serves at the present batch size. Batches first: while the fleet keeps up, over what it serves at
+  the size that batches can still grow to; when it does not, at the next size.
 - sessions: they stay where they are, so each needs a place.
 - GPU utilization: by the rule of the HorizontalPodAutoscaler, with its tolerance.
 - latency: finals late because of the queue, and not just once; unless adding replicas for that has
@@ -80,10 +80,14 @@ def _need_capacity(situation: Situation) -> float:
     if model is None:
         return 0.0
     needed = situation.peak / model.served(size)
+    if needed <= situation.fleet.desired:
+        return needed
     keeps_up = situation.peak <= OVERLOAD_RATIO * model.most(size) * situation.replicas
-    if needed > situation.fleet.desired and keeps_up and not situation.is_breached:
-        needed = situation.peak / model.served(batch_policy.find_room(situation))
-    return needed
+    if keeps_up and not situation.is_breached:
+        return situation.peak / model.served(batch_policy.find_room(situation))
+    if batch_policy.find_hold(situation) is not None:
+        return needed
+    return situation.peak / model.served(batch_policy.find_next_size(situation))
 
 
 def _need_sessions(situation: Situation) -> float:

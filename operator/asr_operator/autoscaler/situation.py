@@ -15,13 +15,16 @@ from asr_operator.state.scaling import Fleet
 TOLERANCE_RATIO = 0.1  # as the HorizontalPodAutoscaler
 BREACHES = 2  # of the last three ticks
 RECOVERING_RATIO = 0.9
-RISING_RATIO = 0.2
+RISING_RATIO = 0.1
 MOST_FORECAST_RATIO = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """One tick whose load is known; `capacity`, `latency` and `mean_round` are None if unknown."""
+    """One tick whose load is known; `capacity`, `latency` and `mean_round` are None if unknown.
+
+    `cpu_s` is what the mean round used of the CPU limit, None if unknown.
+    """
 
     now: float
     spec: ScalingSpec
@@ -33,6 +36,7 @@ class Situation:
     capacity: Capacity | None
     latency: Latency | None
     mean_round: Round | None
+    cpu_s: float | None = None
 
     @property
     def replicas(self) -> int:
@@ -98,6 +102,11 @@ class Situation:
         """Return busy seconds per padded audio second."""
         return self.mean_round.busy_s / self.mean_round.padded_s if self.mean_round else None
 
+    @property
+    def cpu_cost(self) -> float | None:
+        """Return seconds of the CPU limit per padded audio second."""
+        return self.cpu_s / self.mean_round.padded_s if self.mean_round and self.cpu_s else None
+
 
 def build_situation(
     sample: LoadSample, known: Known, fleet: Fleet, spec: ScalingSpec, memory: Memory, now: float
@@ -115,6 +124,7 @@ def build_situation(
         capacity=learning.build_capacity(memory, spec),
         latency=learning.measure_latency(sample, spec),
         mean_round=service_model.measure_round(sample.stages),
+        cpu_s=learning.measure_cpu_s(sample, known),
     )
 
 

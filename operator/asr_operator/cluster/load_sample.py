@@ -62,7 +62,7 @@ def _compute_demand(rows: ServiceRows, fresh: set[str]) -> dict[str, float]:
 def _read_pods(
     rows: ServiceRows, ages_s: Mapping[str, float], fresh: set[str], demand: Mapping[str, float]
 ) -> tuple[PodLoad, ...]:
-    duty = rows.by_pod(Query.DUTY)
+    duty, cpu = rows.by_pod(Query.DUTY), rows.by_pod(Query.CPU)
     gauges = rows.gauges()
     pods = []
     for pod, age_s in sorted(ages_s.items()):
@@ -78,6 +78,7 @@ def _read_pods(
                 session_limit=found.get("asr_session_limit"),
                 demand_audio_ratio=demand.get(pod),
                 duty_ratio=duty.get(pod),
+                cpu_ratio=cpu.get(pod),
                 gpu_ratio=found.get("asr_gpu_utilization_ratio"),
                 config_generation=_whole(found.get("asr_config_generation")),
                 batch_size_limit=_whole(found.get("asr_batch_size_limit")),

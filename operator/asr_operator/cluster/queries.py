@@ -33,6 +33,7 @@ class Query(StrEnum):
     PODS = "pods"
     GAUGES = "gauges"
     DUTY = "duty"
+    CPU = "cpu"
     RECEIVED_AUDIO = "received_audio"
     RECEIVED_INPUTS = "received_inputs"
     REFUSED = "refused"
@@ -105,6 +106,7 @@ _TEMPLATES: Mapping[str, str] = {
         ", metric, state",
     ),
     Query.DUTY: _per_pod(_rate("asr_engine_busy_seconds_total")),
+    Query.CPU: _per_pod(_rate("asr_cpu_limited_seconds_total")),
     Query.RECEIVED_AUDIO: _rate_per_pod("asr_received_audio_seconds_total", "class"),
     Query.RECEIVED_INPUTS: _rate_per_pod("asr_received_items_total", "class"),
     Query.REFUSED: _rate_per_pod('asr_refused_sessions_total{reason="full"}', "reason"),

@@ -28,7 +28,8 @@ class PodLoad:
     """What one server pod last reported; `age_s` is how old the youngest sample of it is.
 
     All but the name and the age is None when that is older than the question allows. Values are
-    finite and not negative, but not checked for sense: a duty of 2 is told as it is.
+    finite and not negative, but not checked for sense: a duty of 2 is told as it is. `cpu_ratio`
+    is what is used of the CPU limit, 0 without a limit.
     """
 
     pod: str
@@ -37,6 +38,7 @@ class PodLoad:
     session_limit: float | None = None
     demand_audio_ratio: float | None = None
     duty_ratio: float | None = None
+    cpu_ratio: float | None = None
     gpu_ratio: float | None = None
     config_generation: int | None = None
     batch_size_limit: int | None = None

@@ -1,14 +1,17 @@
-"""Turns what happens into metrics: the engine's reports, the event loop's lag, saturation."""
+"""Turns what happens into metrics: the engine's reports, lag, CPUs, saturation."""
 
 import asyncio
 import time
 from collections import deque
+from pathlib import Path
 
+from asr_server.link import cgroup
 from asr_server.link.messages import BatchRan
 from asr_server.metrics import EngineMetrics, ServerMetrics
 from asr_server.service.engine_link import Report
 
 LAG_PERIOD_S = 0.25
+CPU_PERIOD_S = 0.5
 DUTY_WINDOW_S = 10.0
 
 
@@ -75,3 +78,14 @@ async def watch_loop_lag(metrics: ServerMetrics) -> None:
         asked_at = time.monotonic()
         await asyncio.sleep(LAG_PERIOD_S)
         metrics.loop_lag_s.observe(max(0.0, time.monotonic() - asked_at - LAG_PERIOD_S))
+
+
+async def watch_cpu(metrics: ServerMetrics, root: Path = cgroup.ROOT) -> None:
+    """Count for ever what is used of the CPU limit; without a limit nothing is counted."""
+    used_s = cgroup.read_cpu_used_s(root)
+    while True:
+        await asyncio.sleep(CPU_PERIOD_S)
+        before_s, used_s = used_s, cgroup.read_cpu_used_s(root)
+        limit = cgroup.read_cpu_limit(root)
+        if limit and before_s is not None and used_s is not None:
+            metrics.cpu_limited_s.inc(max(0.0, used_s - before_s) / limit)

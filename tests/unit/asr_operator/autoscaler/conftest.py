@@ -1,7 +1,6 @@
 """Short ways to say what the load is, and a small fleet whose load follows from what is decided."""
 
 import math
-from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -152,7 +151,10 @@ class SimulatedFleet:
 
     Batches are as large as what arrives during one of them, within the batch size; those larger
     than `cliff[0]` take `cliff[1]` times as long. What cannot be served queues up. Only `available`
-    servers can be had. A sample is about the last four ticks, as Prometheus would tell it.
+    servers can be had. A sample is about the last `window` ticks, as Prometheus would tell it.
+
+    With `cpu_limit`, CPUs that a server may use, reading a second of audio takes `front_s` of them
+    too; the engine is as fast as ever until the limit is near, and as slow as the limit then.
     """
 
     spec: ScalingSpec
@@ -163,16 +165,20 @@ class SimulatedFleet:
     batch_size: int = 4
     cold_start_s: float = 30.0
     tick_s: float = 15.0
+    window: int = 4
     now: float = NOW
     backlog: float = 0.0
     available: int | None = None
     cliff: tuple[int, float] | None = None
+    cpu_limit: float | None = None
+    front_s: float = 0.0
     memory: Memory = field(default_factory=lambda: restore((), NOW - 3600))
     changes: list[Change] = field(default_factory=list)
-    latencies: deque[float] = field(default_factory=lambda: deque(maxlen=4))
-    waits: deque[float] = field(default_factory=lambda: deque(maxlen=4))
-    stages: deque[StageLoad] = field(default_factory=lambda: deque(maxlen=4))
-    demands: deque[float] = field(default_factory=lambda: deque(maxlen=12))
+    latencies: list[float] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+    stages: list[StageLoad] = field(default_factory=list)
+    demands: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
     starting: list[float] = field(default_factory=list)
     ready: int = 1
 
@@ -217,24 +223,27 @@ class SimulatedFleet:
 
     @property
     def latency_s(self) -> float:
-        return max(self.latencies)
+        return max(self.latencies[-self.window :])
 
     def sample(self, demand: float) -> LoadSample:
         items = demand / self.item_s / self.ready
-        shared = items * self.audio_s * self.item_s
-        natural = items * self.start_s / (1 - shared) if shared < 1 else float("inf")
+        start_s = self._round_s(0.0)
+        shared = items * (self._round_s(1.0) - start_s)
+        natural = items * start_s / (1 - shared) if shared < 1 else float("inf")
         size = max(1.0, min(float(self.batch_size), natural))
-        busy_s = self._batch_s(size)
-        most = self.batch_size / self._batch_s(self.batch_size)
+        most = self.batch_size / self._round_s(self.batch_size)
         self.backlog = max(0.0, self.backlog + (items - most) * self.tick_s)
         load = min(0.98, items / most)
-        tail_s = self._batch_s(max(1.0, min(float(self.batch_size), 2 * natural)))
+        busy_s = self._busy_s(size, load)
+        tail_s = self._busy_s(max(1.0, min(float(self.batch_size), 2 * natural)), load)
         wait_s = tail_s * (1 + 1.5 * load / (1 - load)) + self.backlog / most
         self.latencies.append(0.02 + tail_s + wait_s)
         self.waits.append(wait_s)
         self.demands.append(demand)
-        window = list(self.demands)[-4:]
-        peaks = [sum(list(self.demands)[i : i + 4]) / 4 for i in range(len(self.demands) - 3)]
+        ticks = self.window
+        seen = self.demands[-3 * ticks :]
+        window = seen[-ticks:]
+        peaks = [sum(seen[i : i + ticks]) / ticks for i in range(len(seen) - ticks + 1)]
         served = min(items, most) * self.ready
         stage = StageLoad(
             stage="asr",
@@ -245,22 +254,38 @@ class SimulatedFleet:
             size_bound_ratio=_share_of_full_batches(natural, self.batch_size),
         )
         self.stages.append(stage)
+        self.cpu.append(min(1.0, items * self._round_s(size) / size) if self.cpu_limit else 0.0)
+        cpu = sum(self.cpu[-ticks:]) / len(self.cpu[-ticks:])
         pods = tuple(
-            PodLoad(f"pod-{number}", 3.0, sessions=demand / self.ready, duty_ratio=0.5)
+            PodLoad(
+                f"pod-{number}", 3.0, sessions=demand / self.ready, duty_ratio=0.5, cpu_ratio=cpu
+            )
             for number in range(self.ready)
         )
         return LoadSample(
             at=self.now,
-            window_s=4 * self.tick_s,
+            window_s=ticks * self.tick_s,
             pods=pods,
             demand_audio_ratio=sum(window) / len(window),
             demand_peak_ratio=max(peaks, default=demand),
             refused_per_s=0.0,
-            finals=served * 4 * self.tick_s,
+            finals=served * ticks * self.tick_s,
             final_latency_s=self.latency_s if any(window) else None,
-            queue_wait_s=max(self.waits) if any(window) else None,
-            stages=(_average(tuple(self.stages)),),
+            queue_wait_s=max(self.waits[-ticks:]) if any(window) else None,
+            stages=(_average(tuple(self.stages[-ticks:])),),
         )
+
+    def _round_s(self, size: float) -> float:
+        """Return how long a batch keeps a server, by its engine or by its CPU limit."""
+        batch_s = self._batch_s(size)
+        if self.cpu_limit is None:
+            return batch_s
+        return max(batch_s, (batch_s + self.front_s * self.item_s * size) / self.cpu_limit)
+
+    def _busy_s(self, size: float, load: float) -> float:
+        """Return how long a batch takes, which is longer near the CPU limit."""
+        batch_s = self._batch_s(size)
+        return batch_s + max(0.0, load - 0.6) / 0.4 * (self._round_s(size) - batch_s)
 
     def _batch_s(self, size: float) -> float:
         batch_s = self.start_s + self.audio_s * self.item_s * size

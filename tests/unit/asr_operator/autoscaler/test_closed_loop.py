@@ -78,6 +78,41 @@ def test_with_short_windows_a_load_comes_and_goes_within_six_minutes(simulated, 
     assert (fleet.replicas, fleet.batch_size) == (1, 1)
 
 
+HALF_A_CPU = {"start_s": 0.0029, "audio_s": 0.00113, "front_s": 0.001, "cpu_limit": 0.5}
+ONE_BY_ONE, BATCHED = 161, 228  # audio seconds per second that such a server can do at most
+
+
+def test_under_a_cpu_limit_batches_grow_first_and_servers_come_before_finals_are_late(
+    simulated, make_spec
+):
+    spec = make_spec(final_latency_ms=500, max_size=16, max_replicas=3, behavior=SHORT)
+    fleet = simulated(spec, tick_s=5.0, window=2, cold_start_s=15.0, **HALF_A_CPU)
+    fleet.batch_size = 1
+    late = []
+
+    def run(demand, seconds):
+        for _ in range(seconds // 5):
+            fleet.step(demand)
+            late.append(fleet.latency_s > 0.5)
+
+    def ramp(first, last, seconds):
+        for step in range(seconds // 5):
+            run(first + (last - first) * step / (seconds / 5), 5)
+
+    run(0.3 * ONE_BY_ONE, 30)
+    ramp(0.3 * ONE_BY_ONE, 0.85 * ONE_BY_ONE, 60)
+    run(0.85 * ONE_BY_ONE, 40)
+    assert set(knobs(fleet)) == {"batchSize"}
+    assert fleet.batch_size > 2
+    ramp(0.85 * ONE_BY_ONE, 1.8 * ONE_BY_ONE, 90)  # sessions last, so load rises slowly
+    run(1.8 * ONE_BY_ONE, 60)
+    assert fleet.replicas >= 1.8 * ONE_BY_ONE / BATCHED
+    assert not any(late)
+    run(0.2 * ONE_BY_ONE, 120)
+    assert (fleet.replicas, fleet.batch_size) == (1, 1)
+    assert len(fleet.changes) < 16
+
+
 LOADS = [(demand, kind) for demand in (10, 35, 60, 150, 300) for kind in (CPU, FLAT_GPU)]
 
 

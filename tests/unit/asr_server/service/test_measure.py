@@ -1,11 +1,13 @@
 """The engine's reports become metrics."""
 
+import asyncio
+
 import pytest
 from prometheus_client import CollectorRegistry
 
 from asr_server.link.messages import BatchRan, OutOfMemory
-from asr_server.metrics import EngineMetrics
-from asr_server.service.measure import DutyWindow, EngineReports
+from asr_server.metrics import EngineMetrics, ServerMetrics
+from asr_server.service.measure import DutyWindow, EngineReports, watch_cpu
 
 BATCH = BatchRan("asr", 2, 6.0, 8.0, 0.25, "audio", ("file", "final"), (0.5, 0.0))
 
@@ -60,3 +62,28 @@ def test_running_out_of_memory_is_counted():
     registry = CollectorRegistry()
     EngineReports(EngineMetrics(registry)).observe(OutOfMemory("asr", 60.0))
     assert registry.get_sample_value("asr_oom_total") == 1
+
+
+@pytest.mark.looptime
+async def test_what_is_used_of_the_cpu_limit_is_counted(tmp_path):
+    metrics = ServerMetrics(registry := CollectorRegistry())
+    (tmp_path / "cpu.max").write_text("50000 100000\n")
+    stat = tmp_path / "cpu.stat"
+    stat.write_text("usage_usec 1000000\n")
+    watching = asyncio.create_task(watch_cpu(metrics, tmp_path))
+    await asyncio.sleep(0.1)
+    stat.write_text("usage_usec 1200000\n")
+    await asyncio.sleep(1)
+    watching.cancel()
+    assert registry.get_sample_value("asr_cpu_limited_seconds_total") == pytest.approx(0.4)
+
+
+@pytest.mark.looptime
+async def test_without_a_cpu_limit_nothing_is_counted(tmp_path):
+    metrics = ServerMetrics(registry := CollectorRegistry())
+    (tmp_path / "cpu.stat").write_text("usage_usec 1000000\n")
+    watching = asyncio.create_task(watch_cpu(metrics, tmp_path))
+    await asyncio.sleep(1)
+    assert not watching.done()
+    watching.cancel()
+    assert registry.get_sample_value("asr_cpu_limited_seconds_total") == 0
