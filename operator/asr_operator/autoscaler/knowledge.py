@@ -1,7 +1,7 @@
 """What may be believed of a load: loaded, idle or unknown. Unknown is never taken for zero.
 
-1. Only ready pods are asked for. A pod is silent when it has no fresh series, and lies when a value
-   of it cannot be; the values of neither count.
+1. Only ready pods are asked for. A pod is silent when its sessions or its demand are not known, and
+   lies when a value of it cannot be; the values of neither count.
 2. Unknown: no sample, a stale one, no demand, or no pod that can be believed. Also when what is
    left of the pods has nothing to do: the others may have.
 3. Idle: every ready pod says that nothing arrives. Loaded: the rest.
@@ -62,7 +62,7 @@ def judge_knowledge(sample: LoadSample | NoLoad, fleet: Fleet, now: float, stale
     heard = {
         name: load
         for name, load in reported.items()
-        if load not in lying and load.sessions is not None and load.age_s <= stale_s
+        if load not in lying and _is_telling(load) and load.age_s <= stale_s
     }
     problem = _find_problem([load.pod for load in lying], ready, heard)
     demand = _believe(sample.demand_audio_ratio, lying)
@@ -83,6 +83,10 @@ def judge_knowledge(sample: LoadSample | NoLoad, fleet: Fleet, now: float, stale
         duty_ratio=_mean([load.duty_ratio for load in heard.values()]),
         cpu_ratio=_mean([load.cpu_ratio or None for load in heard.values()]),
     )
+
+
+def _is_telling(load: PodLoad) -> bool:
+    return load.sessions is not None and load.demand_audio_ratio is not None
 
 
 def _is_lying(load: PodLoad) -> bool:

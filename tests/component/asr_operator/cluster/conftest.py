@@ -43,6 +43,7 @@ class Pod:
     inputs: float = 2.0
     refused: float = 0.0
     busy: float = 0.4
+    cpu: float = 0.6
     sessions: float = 3.0
     resets_after_s: float = math.inf
     ends_before_s: float = 0.0
@@ -64,6 +65,7 @@ class Pod:
             'asr_refused_sessions_total{reason="full"}': self.refused * age,
             'asr_refused_sessions_total{reason="draining"}': 7 * age,
             "asr_engine_busy_seconds_total": self.busy * age,
+            "asr_cpu_limited_seconds_total": self.cpu * age,
             'asr_sessions{state="idle"}': 1,
             'asr_sessions{state="speaking"}': self.sessions - 1,
             'asr_sessions{state="draining"}': 0,

@@ -70,6 +70,7 @@ async def test_each_pod_is_known_by_itself(read):
     assert found["b"].age_s < 5
     assert (found["b"].sessions, found["b"].session_limit) == (3, 100)
     assert (found["b"].config_generation, found["b"].batch_size_limit) == (3, 16)
+    assert found["b"].cpu_ratio == pytest.approx(0.6, rel=0.05)
     assert found["b"].gpu_ratio is None
 
 

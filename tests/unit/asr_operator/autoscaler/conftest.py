@@ -69,7 +69,7 @@ def make_sample():
     def make(pods: int | tuple[PodLoad, ...] = 2, **fields: Any) -> LoadSample:
         if isinstance(pods, int):
             pods = tuple(
-                PodLoad(f"pod-{number}", 5.0, sessions=10.0, session_limit=100.0, duty_ratio=0.5)
+                PodLoad(f"pod-{number}", 5.0, 10.0, 100.0, demand_audio_ratio=12.0, duty_ratio=0.5)
                 for number in range(pods)
             )
         demand, items = fields.pop("demand", 24.0), fields.pop("items", 4.0)
@@ -106,7 +106,9 @@ def idle_sample():
     """Servers that are all heard, and to which nothing arrives."""
 
     def make(pods: int = 2, **fields: Any) -> LoadSample:
-        loads = tuple(PodLoad(f"pod-{n}", 5.0, sessions=0.0, duty_ratio=0.0) for n in range(pods))
+        loads = tuple(
+            PodLoad(f"pod-{n}", 5.0, 0.0, 100.0, 0.0, duty_ratio=0.0) for n in range(pods)
+        )
         default = {"at": NOW, "window_s": 60.0, "pods": loads, "demand_audio_ratio": 0.0}
         return LoadSample(**{**default, **fields})
 
@@ -258,7 +260,12 @@ class SimulatedFleet:
         cpu = sum(self.cpu[-ticks:]) / len(self.cpu[-ticks:])
         pods = tuple(
             PodLoad(
-                f"pod-{number}", 3.0, sessions=demand / self.ready, duty_ratio=0.5, cpu_ratio=cpu
+                f"pod-{number}",
+                3.0,
+                sessions=demand / self.ready,
+                demand_audio_ratio=demand / self.ready,
+                duty_ratio=0.5,
+                cpu_ratio=cpu,
             )
             for number in range(self.ready)
         )

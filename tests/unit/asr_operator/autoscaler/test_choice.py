@@ -19,7 +19,9 @@ LATE_FOR_THE_BATCH = {"final_latency_s": 3.0, "queue_wait_s": 0.1}
 
 def pods(**fields):
     return tuple(
-        replace(PodLoad(f"pod-{number}", 5.0, sessions=10.0, duty_ratio=0.5), **fields)
+        replace(
+            PodLoad(f"pod-{number}", 5.0, 10.0, demand_audio_ratio=12.0, duty_ratio=0.5), **fields
+        )
         for number in range(2)
     )
 

@@ -8,7 +8,7 @@ from asr_operator.autoscaler import knowledge
 from asr_operator.state.load import NoLoad, PodLoad
 
 STALE_S = 90.0
-GOOD = PodLoad("pod-0", 5.0, sessions=3.0, session_limit=10.0, duty_ratio=0.5)
+GOOD = PodLoad("pod-0", 5.0, 3.0, session_limit=10.0, demand_audio_ratio=9.0, duty_ratio=0.5)
 
 
 def judge(sample, fleet, now):
@@ -68,6 +68,7 @@ def test_nothing_is_known_while_no_server_is_ready(make_sample, make_fleet, now)
 SILENT = {
     "absent": (),
     "no value": (replace(GOOD, pod="pod-1", sessions=None),),
+    "no demand": (replace(GOOD, pod="pod-1", demand_audio_ratio=None),),
     "stale": (replace(GOOD, pod="pod-1", age_s=91.0),),
 }
 LYING = {

@@ -53,8 +53,8 @@ def samples(draw, at, pods):
         at=at - draw(st.sampled_from([0.0, 5.0, 200.0])),
         window_s=60.0,
         pods=tuple(
-            PodLoad(pod, draw(st.sampled_from([1.0, 200.0])), draw(values), 100.0, None,
-                    draw(ratios), draw(ratios))
+            PodLoad(pod, draw(st.sampled_from([1.0, 200.0])), draw(values), 100.0, draw(values),
+                    draw(ratios), draw(ratios), draw(ratios))
             for pod in draw(st.lists(st.sampled_from(pods), unique=True))
         ) if pods else (),
         demand_audio_ratio=draw(values),
@@ -148,7 +148,10 @@ def test_an_idle_fleet_goes_down_to_the_least(batching, start, least, size):
         at = NOW + 15 * tick
         pods = tuple(f"pod-{number}" for number in range(replicas))
         sample = LoadSample(
-            at, 60.0, tuple(PodLoad(pod, 1.0, 0.0) for pod in pods), demand_audio_ratio=0.0
+            at,
+            60.0,
+            tuple(PodLoad(pod, 1.0, 0.0, 100.0, 0.0) for pod in pods),
+            demand_audio_ratio=0.0,
         )
         fleet = Fleet(replicas, pods, batch_size=batch_size, max_sessions=100)
         decision, remembered = decide.decide(sample, fleet, spec, remembered, at)
