@@ -3,7 +3,8 @@
 Dong and Xu, "CIF: Continuous Integrate-and-Fire for End-to-End Speech Recognition" (2020);
 keys as in `CifPredictorV2` of FunASR 1.4.16. There is no loop over frames: with P the running sum
 of the weights, frame t covers the interval P[t-1]..P[t], token k the interval k..k+1, and the
-share of t in k is the length of their overlap. Rows that never fire are nothing special.
+share of t in k is the length of their overlap. Rows that never fire are nothing special. A stream
+carries what its last, unfinished token has so far.
 """
 
 import msgspec
@@ -39,22 +40,28 @@ class CifPredictor(nn.Module):
         self.cif_conv1d = nn.Conv1d(config.idim, config.idim, kernel_size)
         self.cif_output = nn.Linear(config.idim, 1)
 
-    def forward(self, hidden: Tensor, real: Tensor) -> Tensor:
-        """Return the running sum of weights, float64 (rows, time + 1).
+    def forward(self, hidden: Tensor, counted: Tensor) -> Tensor:
+        """Return the weight of each frame, float32 (rows, time); 0 where it is not `counted`.
 
-        `hidden` (rows, time, size) must be zero where `real` (rows, time) is false: the
-        convolution looks past a row's end. The frame after a row's last adds the tail weight,
-        which lets a nearly complete last token fire.
+        `hidden` (rows, time, size) must be zero in padded frames: the convolution looks past a
+        row's end.
         """
         config = self.config
         padded = functional.pad(hidden.transpose(1, 2), (config.l_order, config.r_order))
         context = self.cif_conv1d(padded).relu_().transpose(1, 2)
-        weights = self.cif_output(context).squeeze(-1).float().sigmoid_()
-        weights = (weights * config.smooth_factor - config.noise_threshold).relu_() * real
-        weights = functional.pad(weights, (0, 1))
-        tail = real.sum(dim=1, keepdim=True)
-        weights.scatter_(1, tail, config.tail_threshold)
-        return weights.cumsum(dim=1, dtype=torch.float64)
+        weights: Tensor = self.cif_output(context).squeeze(-1).float().sigmoid_()
+        weights = (weights * config.smooth_factor - config.noise_threshold).relu_()
+        return weights.mul_(counted)
+
+
+def accumulate(weights: Tensor, carried: Tensor, tail: Tensor) -> Tensor:
+    """Return the running sum of weights before and after each frame, float64 (rows, time + 2).
+
+    It starts at what is `carried` (rows); the `tail` weight (rows) comes after a row's last frame
+    and lets a nearly complete last token fire.
+    """
+    parts = [carried[:, None], weights.double(), tail[:, None]]
+    return torch.cat(parts, dim=1).cumsum(dim=1)
 
 
 def count_tokens(sums: Tensor) -> Tensor:
@@ -68,11 +75,11 @@ def count_tokens(sums: Tensor) -> Tensor:
 def integrate(hidden: Tensor, sums: Tensor, tokens: int) -> Tensor:
     """Return the embeddings of the first `tokens` tokens, (rows, tokens, size).
 
-    `hidden` (rows, time, size) is zero in padded frames; `sums` (rows, time + 1) comes from the
-    predictor. Embeddings beyond a row's own count are unspecified.
+    `hidden` (rows, time, size) is zero in padded frames; `sums` (rows, time + 2) comes from
+    `accumulate`. The embedding after a row's own count is what its unfinished token has so far;
+    those beyond it are unspecified.
     """
-    rising = sums[:, None, : hidden.shape[1]]
-    before = functional.pad(rising, (1, 0))[..., :-1]
+    before, after = sums[:, None, :-2], sums[:, None, 1:-1]
     token = torch.arange(tokens, device=sums.device, dtype=sums.dtype)[:, None]
-    shares = torch.minimum(rising, token + 1) - torch.maximum(before, token)
+    shares = torch.minimum(after, token + 1) - torch.maximum(before, token)
     return shares.clamp_(min=0).to(hidden.dtype) @ hidden

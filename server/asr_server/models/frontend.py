@@ -32,6 +32,10 @@ class FrontendConfig(msgspec.Struct, frozen=True):
     lfr_m: int = 1
     lfr_n: int = 1
 
+    def __post_init__(self) -> None:
+        if self.lfr_n > self.lfr_m:
+            raise ValueError("lfr_n must not be above lfr_m")
+
 
 @dataclass(frozen=True, slots=True)
 class Waveforms:

@@ -1,7 +1,8 @@
 """All the models that one engine needs, loaded and checked together.
 
 A model directory holds the FunASR model folders `asr`, `vad` and, where texts are to be
-punctuated, `punc`. Everything that can be wrong with one is a ModelError before the first request.
+punctuated, `punc`; where utterances are to be recognised while they are spoken, `asr_online`.
+Everything that can be wrong with one is a ModelError before the first request.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from asr_server.models import folders, punctuation, recognizer, streaming_vad, vad
+from asr_server.models import (
+    folders,
+    punctuation,
+    recognizer,
+    streaming_recognizer,
+    streaming_vad,
+    vad,
+)
 from asr_server.models.errors import ModelError
 from asr_server.models.frontend import Audio
 
@@ -33,6 +41,7 @@ class Models:
     vad: vad.Vad
     streaming_vad: streaming_vad.StreamingVad
     recognizer: recognizer.Recognizer
+    streaming_recognizer: streaming_recognizer.StreamingRecognizer | None
     punctuation: punctuation.Punctuation | None
     name: str
     device: str
@@ -46,6 +55,8 @@ class Models:
         for audio in self._noise(batch_size, audio_s):
             tokens = [[0] * (1 + len(row) // _SAMPLE_RATE_HZ) for row in audio]
             scores = {"vad": [self.vad.probe(audio)], "asr": [*self.recognizer.probe(audio)]}
+            if self.streaming_recognizer is not None:
+                scores["asr_online"] = [*self.streaming_recognizer.probe(audio)]
             if self.punctuation is not None:
                 scores["punc"] = [self.punctuation.probe(tokens)]
             for stage, values in scores.items():
@@ -83,15 +94,19 @@ def load_models(directory: Path, *, device: str, dtype: str) -> Models:
     if not directory.is_dir():
         raise ModelError(f"{directory} is not a directory; give one that holds asr and vad")
     folders.verify_manifest(directory)
-    parts = {name: directory / name for name in ("vad", "asr", "punc")}
-    punc = None
-    if parts["punc"].exists():
-        punc = punctuation.load(folders.open_folder(parts["punc"]), place, _DTYPES[dtype])
-    detector = vad.load(folders.open_folder(parts["vad"]), place, _DTYPES[dtype])
+    kind = _DTYPES[dtype]
+    punc = online = None
+    if (directory / "punc").exists():
+        punc = punctuation.load(folders.open_folder(directory / "punc"), place, kind)
+    if (directory / "asr_online").exists():
+        folder = folders.open_folder(directory / "asr_online")
+        online = streaming_recognizer.load(folder, place, kind)
+    detector = vad.load(folders.open_folder(directory / "vad"), place, kind)
     return Models(
         vad=detector,
         streaming_vad=streaming_vad.StreamingVad(detector.front, detector.network, detector.config),
-        recognizer=recognizer.load(folders.open_folder(parts["asr"]), place, _DTYPES[dtype]),
+        recognizer=recognizer.load(folders.open_folder(directory / "asr"), place, kind),
+        streaming_recognizer=online,
         punctuation=punc,
         name="demo" if directory == demo_directory() else directory.name,
         device=device,

@@ -1,5 +1,7 @@
 """Paraformer: non-autoregressive recognition; all tokens of all utterances in one pass.
 
+The streaming Paraformer has the same parts (`streaming_paraformer` runs them chunk by chunk).
+
 Gao et al., "Paraformer: Fast and Accurate Parallel Transformer for Non-autoregressive End-to-End
 Speech Recognition" (2022); keys and numerics as in FunASR 1.4.16, `funasr/models/paraformer`.
 """
@@ -32,7 +34,7 @@ class DecoderConfig(msgspec.Struct, frozen=True):
 class ParaformerConfig(msgspec.Struct, frozen=True):
     """config.yaml of a Paraformer model folder."""
 
-    encoder: Literal["SANMEncoder"]
+    encoder: Literal["SANMEncoder", "SANMEncoderChunkOpt"]
     decoder: Literal["ParaformerSANMDecoder"]
     predictor: Literal["CifPredictorV2"]
     encoder_conf: sanm.SanmConfig
@@ -91,15 +93,26 @@ class DecoderLayer(nn.Module):
             self.src_attn = CrossAttention(size, config.attention_heads)
 
     def forward(
-        self, inputs: Tensor, real: Tensor, memory: Tensor, attended: Tensor | None
-    ) -> Tensor:
-        """Map (rows, tokens, size) to (rows, tokens, size)."""
+        self,
+        inputs: Tensor,
+        real: Tensor | None,
+        memory: Tensor,
+        attended: Tensor | None,
+        past: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Map (rows, tokens, size) to the same shape.
+
+        The second value has the filter's input, the `past` of a stream first; without a filter it
+        means nothing.
+        """
         hidden: Tensor = self.feed_forward(self.norm1(inputs))
+        known = hidden
         if self.self_attn is not None:
-            hidden = self.self_attn(self.norm2(hidden), real) + inputs
+            filtered, known = self.self_attn(self.norm2(hidden), real, past)
+            hidden = filtered + inputs
         if self.src_attn is not None:
             hidden = hidden + self.src_attn(self.norm3(hidden), memory, attended)
-        return hidden
+        return hidden, known
 
 
 class Decoder(nn.Module):
@@ -116,15 +129,33 @@ class Decoder(nn.Module):
         self.after_norm = nn.LayerNorm(size, sanm.LAYER_NORM_EPS)
         self.output_layer = nn.Linear(size, vocabulary)
 
+    @property
+    def filters(self) -> list[sanm.FsmnMemory]:
+        """The layers' filters over the tokens, in order."""
+        return [layer.self_attn for layer in (*self.decoders, *self.decoders2)]
+
     def forward(
-        self, embeddings: Tensor, real: Tensor, memory: Tensor, attended: Tensor | None
-    ) -> Tensor:
-        """Score (rows, tokens, size) as (rows, tokens, vocabulary); `real` is (rows, tokens, 1)."""
+        self,
+        embeddings: Tensor,
+        real: Tensor | None,
+        memory: Tensor,
+        attended: Tensor | None,
+        pasts: Sequence[Tensor] | None = None,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Score (rows, tokens, size) as (rows, tokens, vocabulary); `real` is (rows, tokens, 1).
+
+        The second value has the input of each filter, (rows, reach + tokens, size), where `pasts`
+        says what came before: (rows, reach, size) each.
+        """
         hidden = embeddings
-        for layer in (*self.decoders, *self.decoders2, *self.decoders3):
-            hidden = layer(hidden, real, memory, attended)
-        result: Tensor = self.output_layer(self.after_norm(hidden))
-        return result
+        known = []
+        before: Sequence[Tensor | None] = pasts or [None] * len(self.filters)
+        for layer, past in zip((*self.decoders, *self.decoders2), before, strict=True):
+            hidden, all_of_layer = layer(hidden, real, memory, attended, past)
+            known.append(all_of_layer)
+        for layer in self.decoders3:
+            hidden, _ = layer(hidden, real, memory, attended, None)
+        return self.output_layer(self.after_norm(hidden)), known
 
 
 class Paraformer(nn.Module):
@@ -145,7 +176,10 @@ class Paraformer(nn.Module):
         real = masks.real_positions(lengths, features.shape[1], features.device)
         hidden: Tensor = self.encoder(features, lengths)
         hidden = hidden * real[..., None]
-        return hidden, self.predictor(hidden, real)
+        weights = self.predictor(hidden, real)
+        nothing = weights.new_zeros(len(weights))
+        tail = nothing + self.predictor.config.tail_threshold
+        return hidden, cif.accumulate(weights, nothing, tail)
 
     def decode(
         self, hidden: Tensor, sums: Tensor, lengths: Sequence[int], counts: Sequence[int]
@@ -155,5 +189,5 @@ class Paraformer(nn.Module):
         embeddings = cif.integrate(hidden, sums, tokens)
         real = masks.real_positions(counts, tokens, hidden.device)[..., None]
         attended = masks.attended_positions(lengths, hidden.shape[1], hidden.device)
-        result: Tensor = self.decoder(embeddings, real, hidden, attended)
-        return result
+        scores: Tensor = self.decoder(embeddings, real, hidden, attended)[0]
+        return scores

@@ -8,7 +8,6 @@ from torch import Tensor
 from asr_server.models import cif, frontend, paraformer, tokens
 from asr_server.models.folders import ModelFolder
 
-_BLANK, _START, _END = 0, 1, 2
 _TOKENS_PER_SECOND = 5
 
 
@@ -62,17 +61,23 @@ class Recognizer:
             return sums, self.network.decode(hidden, spoken, lengths, counts)
 
     def _tokens(self, ids: Sequence[int]) -> tuple[str, ...]:
-        spoken = (self.symbols[i] for i in ids if i not in (_BLANK, _START, _END))
-        return tokens.from_pieces(spoken)
+        return tokens.from_pieces(tokens.name_pieces(ids, self.symbols))
 
 
 def load(folder: ModelFolder, device: torch.device, dtype: torch.dtype) -> Recognizer:
     """Load a Paraformer model folder; ModelError says what does not fit."""
     folder.check_class("Paraformer")
+    return Recognizer(*load_parts(folder, device, dtype))
+
+
+def load_parts(
+    folder: ModelFolder, device: torch.device, dtype: torch.dtype
+) -> tuple[frontend.Frontend, paraformer.Paraformer, tuple[str, ...]]:
+    """Load front end, network and symbols of a Paraformer of either kind; or raise ModelError."""
     config = folder.read_config(paraformer.ParaformerConfig)
     symbols = folder.read_tokens()
     with torch.device("meta"):
         network = paraformer.Paraformer(config, len(symbols))
     folder.load_weights(network, device, dtype)
     front = frontend.open_frontend(folder.file("am.mvn"), config.frontend_conf, device)
-    return Recognizer(front, network, symbols)
+    return front, network, symbols

@@ -2,6 +2,9 @@
 
 Gao et al., "SAN-M: Memory Equipped Self-Attention for End-to-End Speech Recognition" (2020);
 keys and numerics as in FunASR 1.4.16, `funasr/models/sanm`. Inference only: no dropout.
+
+Each part takes what it remembers of a stream, its past, and returns it with the new positions
+behind it; without a past it sees a whole utterance.
 """
 
 import math
@@ -23,7 +26,7 @@ class SanmConfig(msgspec.Struct, frozen=True):
     """`encoder_conf` of a FunASR config.yaml."""
 
     output_size: int
-    input_layer: Literal["pe"]
+    input_layer: Literal["pe", "pe_online"]
     attention_heads: int = 4
     linear_units: int = 2048
     num_blocks: int = 6
@@ -45,9 +48,24 @@ class FsmnMemory(nn.Module):
         self.fsmn_block = _fsmn_block(size, kernel_size)
         self.shift = shift
 
-    def forward(self, values: Tensor, real: Tensor | None) -> Tensor:
-        """Filter; positions that are not `real` (rows, time, 1) count as zero, and become zero."""
-        return _remember(values, self.fsmn_block, self.shift, real)
+    @property
+    def reach(self) -> int:
+        """How many positions the filter looks back in a stream."""
+        return self.fsmn_block.kernel_size[0] - 1
+
+    def forward(
+        self, values: Tensor, real: Tensor | None, past: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Filter; positions that are not `real` (rows, time, 1) count as zero, and become zero.
+
+        With a `past` (rows, reach, size) the filter only looks back, and nothing is masked. The
+        second value is the past with `values` behind it.
+        """
+        if past is None:
+            return _remember(values, self.fsmn_block, self.shift, real), values
+        extended = torch.cat([past, values], dim=1)
+        filtered: Tensor = self.fsmn_block(extended.transpose(1, 2))
+        return filtered.transpose(1, 2) + values, extended
 
 
 class SanmAttention(nn.Module):
@@ -56,17 +74,30 @@ class SanmAttention(nn.Module):
     def __init__(self, input_size: int, config: SanmConfig):
         super().__init__()
         self.heads = config.attention_heads
+        self.size = config.output_size
         self.shift = config.sanm_shfit
         self.linear_q_k_v = nn.Linear(input_size, 3 * config.output_size)
         self.linear_out = nn.Linear(config.output_size, config.output_size)
         self.fsmn_block = _fsmn_block(config.output_size, config.kernel_size)
 
-    def forward(self, inputs: Tensor, attended: Tensor | None, real: Tensor | None) -> Tensor:
-        """Map (rows, time, input size) to (rows, time, output size)."""
-        query, key, value = self.linear_q_k_v(inputs).chunk(3, dim=-1)
-        memory = _remember(value, self.fsmn_block, self.shift, real)
+    def forward(
+        self,
+        inputs: Tensor,
+        attended: Tensor | None,
+        real: Tensor | None,
+        past: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Map (rows, time, input size) to (rows, time, output size).
+
+        The second value has the keys and values of all positions, (rows, all, 2 * output size):
+        those of the `past` first. The memory sees only the positions of `inputs`.
+        """
+        query, fresh = self.linear_q_k_v(inputs).tensor_split([self.size], dim=-1)
+        known = fresh if past is None else torch.cat([past, fresh], dim=1)
+        key, value = known.chunk(2, dim=-1)
+        memory = _remember(fresh.chunk(2, dim=-1)[1], self.fsmn_block, self.shift, real)
         context = attention(query, key, value, self.heads, attended)
-        return memory.add_(self.linear_out(context))
+        return memory.add_(self.linear_out(context)), known
 
 
 class FeedForward(nn.Module):
@@ -94,13 +125,18 @@ class SanmLayer(nn.Module):
         self.norm2 = nn.LayerNorm(config.output_size, LAYER_NORM_EPS)
         self.is_residual = input_size == config.output_size
 
-    def forward(self, inputs: Tensor, attended: Tensor | None, real: Tensor | None) -> Tensor:
-        """Map (rows, time, input size) to (rows, time, output size)."""
-        hidden = self.self_attn(self.norm1(inputs), attended, real)
+    def forward(
+        self,
+        inputs: Tensor,
+        attended: Tensor | None,
+        real: Tensor | None,
+        past: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Map (rows, time, input size) to (rows, time, output size), and all keys and values."""
+        hidden, known = self.self_attn(self.norm1(inputs), attended, real, past)
         if self.is_residual:
             hidden += inputs
-        result: Tensor = hidden + self.feed_forward(self.norm2(hidden))
-        return result
+        return hidden + self.feed_forward(self.norm2(hidden)), known
 
 
 class SanmEncoder(nn.Module):
@@ -109,6 +145,7 @@ class SanmEncoder(nn.Module):
     def __init__(self, input_size: int, config: SanmConfig):
         super().__init__()
         size = config.output_size
+        self.input_size = input_size
         self.scale = math.sqrt(size)
         self.encoders0 = nn.ModuleList([SanmLayer(input_size, config)])
         self.encoders = nn.ModuleList(
@@ -128,17 +165,48 @@ class SanmEncoder(nn.Module):
         real = None
         if attended is not None:
             real = masks.real_positions(lengths, width, device)[..., None]
-        positioned = torch.add(self._positions(width, device), inputs, alpha=self.scale)
-        hidden = positioned.to(self.after_norm.weight.dtype)
+        hidden = self._place(inputs, self._positions(width, device))
         for layer in (*self.encoders0, *self.encoders):
-            hidden = layer(hidden, attended, real)
+            hidden, _ = layer(hidden, attended, real)
         result: Tensor = self.after_norm(hidden)
         return result
+
+    def place(self, inputs: Tensor, starts: Sequence[int]) -> Tensor:
+        """Return the first layer's input (rows, time, input size) from a stream's features.
+
+        Row by row, `starts` says how many positions came before. The cost does not depend on it.
+        """
+        positions = torch.arange(inputs.shape[1], device=inputs.device)
+        positions = positions + torch.tensor(starts, device=inputs.device)[:, None]
+        return self._place(inputs, sinusoids(positions, inputs.shape[2]))
+
+    def extend(
+        self,
+        placed: Tensor,
+        pasts: Sequence[Tensor],
+        attended: Tensor | None,
+        real: Tensor | None,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Encode the next positions of streams, (rows, time, input size), after their pasts.
+
+        `pasts` and the second value have keys and values of each layer, (rows, positions, 2 *
+        output size); `attended` (rows, 1, 1, past + time) says which of them count.
+        """
+        hidden, known = placed, []
+        for layer, past in zip((*self.encoders0, *self.encoders), pasts, strict=True):
+            hidden, all_of_layer = layer(hidden, attended, real, past)
+            known.append(all_of_layer)
+        return self.after_norm(hidden), known
+
+    def _place(self, inputs: Tensor, codes: Tensor) -> Tensor:
+        positioned = torch.add(codes, inputs, alpha=self.scale)
+        return positioned.to(self.after_norm.weight.dtype)
 
     def _positions(self, width: int, device: torch.device) -> Tensor:
         """Return the float32 (width, input size) sinusoids, computed once per length seen."""
         if len(self.positions) < width or self.positions.device != device:
-            self.positions = sinusoids(2 * width, self.positions.shape[1]).to(device)
+            table = torch.arange(2 * width, device=device)
+            self.positions = sinusoids(table, self.positions.shape[1])
         return self.positions[:width]
 
 
@@ -168,10 +236,13 @@ def attention(
     return context.transpose(1, 2).reshape(rows, -1, size)
 
 
-def sinusoids(length: int, size: int) -> Tensor:
-    """Return float32 (length, size) position codes: sines, then cosines; positions start at 1."""
+def sinusoids(positions: Tensor, size: int) -> Tensor:
+    """Return the float32 codes of positions, (..., size): sines, then cosines.
+
+    The first position, 0 here, is 1 to FunASR.
+    """
     half = size // 2
     step = math.log(_TIMESCALE) / (half - 1)
-    rates = torch.exp(torch.arange(half, dtype=torch.float32) * -step)
-    angles = torch.arange(1, length + 1, dtype=torch.float32)[:, None] * rates
-    return torch.cat([angles.sin(), angles.cos()], dim=1)
+    rates = torch.exp(torch.arange(half, dtype=torch.float32, device=positions.device) * -step)
+    angles = (positions + 1).float()[..., None] * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)

@@ -6,10 +6,24 @@ import re
 from collections.abc import Iterable, Sequence
 
 _CONTINUED = "@@"
+_BLANK, _START, _END = 0, 1, 2
 _NOT_SPOKEN = frozenset({"<blank>", "<s>", "</s>", "<unk>", "<OOV>"})
 _TOKEN = re.compile(r"[\x21-\x7e]+|[^\x00-\x7f]")
 _ATTACHED = re.compile(r"[\u4e00-\u9fff0-9]")
 _SPELLED = re.compile(r"(?<![A-Za-z'])[A-Za-z](?: [A-Za-z])+(?![A-Za-z'])")
+
+
+def name_pieces(ids: Iterable[int], symbols: Sequence[str]) -> tuple[str, ...]:
+    """Return the pieces that a recogniser's output stands for, without its three special ones."""
+    return tuple(symbols[i] for i in ids if i not in (_BLANK, _START, _END))
+
+
+def count_finished(pieces: Sequence[str]) -> int:
+    """Return how many pieces are left when the word that goes on behind the last is taken away."""
+    finished = len(pieces)
+    while finished and pieces[finished - 1].endswith(_CONTINUED):
+        finished -= 1
+    return finished
 
 
 def from_pieces(pieces: Iterable[str]) -> tuple[str, ...]:

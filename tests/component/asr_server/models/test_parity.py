@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr_server.models import endpointing, loading, tokens
+from asr_server.speech.pieces import Piece
 
 FRAME_MS = 10
 MAX_END_SILENCE_MS = 800
@@ -34,6 +35,7 @@ def stock():
             "asr": {"model": str(folder / "asr")},
             "vad": {"model": str(folder / "vad")},
             "punc": {"model": str(folder / "punc")},
+            "online": {"model": str(folder / "asr_online")},
             "all": {
                 "model": str(folder / "asr"),
                 "vad_model": str(folder / "vad"),
@@ -94,6 +96,69 @@ def test_every_utterance_has_the_words_of_automodel(stock, models, utterances):
     for utterance, found in zip(utterances, ours, strict=True):
         theirs = "".join(row["text"] for row in generate(stock.asr, utterance.audio))
         assert tokens.join(found) == theirs.replace(" ", "")
+
+
+def stream_steps(audio, size):
+    """Cut a recording as FunASR's clients do; the last piece is not empty."""
+    step = size[1] * 960
+    starts = range(0, len(audio), step)
+    return [(audio[start : start + step], start + step >= len(audio)) for start in starts]
+
+
+def stock_steps(stock, audio, size):
+    """Return the text of each step, and what went into and came out of the decoder."""
+    model, cache, texts, decoded = stock.online.model, {}, [], []
+    decode = model.cal_decoder_with_predictor_chunk
+
+    def spy(hidden, lengths, embeddings, counts, **options):
+        result = decode(hidden, lengths, embeddings, counts, **options)
+        decoded.append((hidden, embeddings, result[0].argmax(dim=-1)))
+        return result
+
+    model.cal_decoder_with_predictor_chunk = spy
+    try:
+        for piece, last in stream_steps(audio, size):
+            options = {"cache": cache, "is_final": last, "chunk_size": list(size)}
+            options |= {"encoder_chunk_look_back": 4, "decoder_chunk_look_back": 1}
+            found = generate(stock.online, piece, **options)
+            texts.append("".join(row["text"] for row in found).replace(" ", ""))
+    finally:
+        model.cal_decoder_with_predictor_chunk = decode
+    return texts, decoded
+
+
+def our_steps(recognizer, audio, size):
+    state, texts, decoded = recognizer.start(size), [], []
+    decode = recognizer.network.decode
+
+    def spy(chunks, hidden, embeddings):
+        scores, inputs = decode(chunks, hidden, embeddings)
+        decoded.append((hidden, embeddings, scores.argmax(dim=-1)))
+        return scores, inputs
+
+    recognizer.network.decode = spy
+    try:
+        for piece, last in stream_steps(audio, size):
+            spoken = recognizer.advance([Piece(state, piece, last=last)])[0]
+            state = spoken.state
+            texts.append(tokens.join(spoken.tokens))
+    finally:
+        del recognizer.network.decode
+    return texts, decoded
+
+
+@pytest.mark.parametrize("size", [(5, 10, 5), (0, 10, 5), (8, 8, 4), (0, 8, 4)])
+def test_every_step_of_a_stream_is_that_of_automodel(stock, models, utterances, size):
+    """Encoded frames, acoustic embeddings, symbols and text; one length ends with a step."""
+    audio = [utterance.audio for utterance in utterances[: 20 if size[0] == 5 else 6]]
+    audio += [audio[0][: size[1] * 960 * 2], audio[1][:30_500], np.zeros(30_000, np.int16)]
+    for recording in audio:
+        texts, decoded = our_steps(models.streaming_recognizer, recording, size)
+        expected, theirs = stock_steps(stock, recording, size)
+        assert texts == expected
+        for ours, stocks in zip(decoded, theirs, strict=True):
+            for value, other in zip(ours, stocks, strict=True):
+                torch.testing.assert_close(value, other, atol=2e-3, rtol=1e-3)
 
 
 def test_every_utterance_has_the_spans_of_automodel(stock, models, utterances):

@@ -82,6 +82,11 @@ BIAS = "encoder.after_norm.bias"
         ("vad", set_config(model_conf={"detect_mode": 0}), "detect_mode"),
         ("vad", set_config(model_conf={"decibel_thres": 0}), "decibel_thres must be -100"),
         ("vad", set_config(frontend_conf={"lfr_n": 2}), "lfr_n must be 1"),
+        ("asr_online", set_config(model="Paraformer"), "this server supports ParaformerStreaming"),
+        ("asr_online", remove("tokens.json"), "asr_online/tokens.json is missing"),
+        ("asr_online", set_config(decoder_conf={"sanm_shfit": 0}), "decoder only looks back"),
+        ("asr_online", set_config(frontend_conf={"lfr_n": 5}), "lfr_n must be 6"),
+        ("asr", set_config(frontend_conf={"lfr_m": 5}), "lfr_n must not be above lfr_m"),
         ("punc", write("jieba_usr_dict", "词"), "jieba_usr_dict"),
         ("punc", write("tokens.json", '["a"]'), "has no <unk>"),
         (
@@ -159,7 +164,12 @@ def test_checkpoints_as_training_leaves_them_are_loaded(directory, edit):
     assert load(directory).name == "model"
 
 
-@pytest.mark.parametrize("part", ["asr", "vad", "punc"])
+def test_streaming_recognition_may_be_absent(directory):
+    shutil.rmtree(directory / "asr_online")
+    assert load(directory).streaming_recognizer is None
+
+
+@pytest.mark.parametrize("part", ["asr", "asr_online", "vad", "punc"])
 def test_warming_up_finds_scores_that_are_no_numbers(directory, part):
     set_weights(lambda w: {**w, list(w)[-1]: list(w.values())[-1] * float("nan")})(directory / part)
     models = load(directory)

@@ -43,3 +43,15 @@ def test_only_ascii_words_are_parted_by_spaces(given_tokens, expected):
 @given(TOKENS)
 def test_text_splits_into_the_tokens_it_was_joined_from(given_tokens):
     assert tokens.split(tokens.join(given_tokens)) == tuple(given_tokens)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "finished"),
+    [([], 0), (["打", "开"], 2), (["打", "te@@"], 1), (["te@@", "le@@"], 0), (["te@@", "le"], 2)],
+)
+def test_a_word_that_goes_on_is_not_finished(pieces, finished):
+    assert tokens.count_finished(pieces) == finished
+
+
+def test_special_outputs_have_no_piece():
+    assert tokens.name_pieces([1, 3, 0, 4, 2], ["<blank>", "<s>", "</s>", "a", "b"]) == ("a", "b")

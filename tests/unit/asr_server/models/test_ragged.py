@@ -1,0 +1,21 @@
+import torch
+
+from asr_server.models import ragged
+
+
+def test_rows_end_together_after_zeros():
+    rows = [torch.ones(2, 3, 4), torch.full((2, 1, 4), 2.0), torch.zeros(2, 0, 4)]
+    stacked = ragged.stack_ends(rows)
+    assert stacked.shape == (2, 3, 3, 4)
+    assert stacked[0, :, :, 0].tolist() == [[1, 1, 1], [0, 0, 2], [0, 0, 0]]
+
+
+def test_tails_follow_their_heads_without_a_gap():
+    heads = [torch.ones(2, 1), torch.ones(0, 1), torch.ones(3, 1)]
+    tails = torch.tensor([[5.0, 6.0], [7.0, 8.0], [9.0, 9.0]])[..., None]
+    joined = ragged.join(heads, tails, [2, 1, 0])
+    assert joined[..., 0].tolist() == [[1, 1, 5, 6], [7, 0, 0, 0], [1, 1, 1, 0]]
+
+
+def test_a_row_of_nothing_is_one_step_wide():
+    assert ragged.join([torch.zeros(0, 1)], torch.zeros(1, 0, 1), [0]).shape == (1, 1, 1)
