@@ -75,6 +75,7 @@ class Server:
         loads = (reports.duty, self._admission.used_ratio, budget.used_ratio)
         metrics.server.saturation.set_function(lambda: max(load() for load in loads))
         metrics.engine.queue_audio_s.labels("file").set_function(self._link.unanswered_s)
+        metrics.engine.queue_audio_s.labels("final").set_function(self._link.streams.unsettled_s)
         _set_info(metrics, found)
 
     async def run(self) -> None:

@@ -26,7 +26,10 @@ class SessionMetrics:
             registry=registry,
         )
         self.received_items = Counter(
-            "asr_received_items_total", "Inputs to be recognised.", ["class"], registry=registry
+            "asr_received_items_total",
+            "Inputs to be recognised: file, or final for live ones.",
+            ["class"],
+            registry=registry,
         )
         self.refused_sessions = Counter(
             "asr_refused_sessions_total", "Sessions refused.", ["reason"], registry=registry
@@ -44,22 +47,44 @@ class SessionMetrics:
             registry=registry,
         )
         self.utterances = Counter(
-            "asr_utterances_total", "Inputs answered, by outcome.", ["outcome"], registry=registry
+            "asr_utterances_total",
+            "Utterances answered, by outcome.",
+            ["outcome"],
+            registry=registry,
         )
         self.final_latency_s = Histogram(
             "asr_final_latency_seconds",
-            "From the end of an input to its final sent.",
+            "From the end of an offline input, or of live speech (the VAD waits for more), to its "
+            "final sent.",
+            ["mode"],
+            buckets=_LATENCY_S,
+            registry=registry,
+        )
+        self.first_partial_s = Histogram(
+            "asr_first_partial_seconds",
+            "From the start of live speech to its first partial.",
+            ["mode"],
+            buckets=_LATENCY_S,
+            registry=registry,
+        )
+        self.partial_lag_s = Histogram(
+            "asr_partial_lag_seconds",
+            "From the newest audio in a partial to the partial sent.",
             ["mode"],
             buckets=_LATENCY_S,
             registry=registry,
         )
         for metric in (self.received_audio_s, self.received_items, self.audio_s):
-            metric.labels("file")
+            for item_class in ("file", "final"):
+                metric.labels(item_class)
         for outcome in ("ok", "empty", "failed", "refused"):
             self.utterances.labels(outcome)
         for reason in ("full", "address", "draining", "loading"):
             self.refused_sessions.labels(reason)
         self.final_latency_s.labels("offline")
+        for latency in (self.final_latency_s, self.first_partial_s, self.partial_lag_s):
+            for mode in ("online", "2pass"):
+                latency.labels(mode)
 
 
 class EngineMetrics:

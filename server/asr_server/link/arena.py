@@ -77,5 +77,10 @@ def attach(fd: int, samples: int) -> NDArray[np.int16]:
     return np.frombuffer(mapped, dtype=np.int16)
 
 
+def room_for(samples: int) -> int:
+    """Return how many samples the room has that is allocated for `samples`."""
+    return _whole_pages(samples) * PAGE_SAMPLES
+
+
 def _whole_pages(samples: int) -> int:
     return max(1, -(-samples // PAGE_SAMPLES))

@@ -132,11 +132,15 @@ class Failed(Message, frozen=True):
 
 
 class Partial(Message, frozen=True):
-    """What the streaming model has added to the text of an utterance that is still open."""
+    """What the streaming model has added to the text of an utterance that is still open.
+
+    `end` is the position up to which the stream was heard for it; 0 where that is not told.
+    """
 
     stream_id: int
     utterance: int
     text: str
+    end: int = 0
 
 
 class Final(Message, frozen=True):

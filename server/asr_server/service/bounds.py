@@ -2,13 +2,14 @@
 
 While serving: a client that does not read its replies, that says nothing at first, or that says
 nothing for long while nothing is owed to it. While draining: every session as soon as nothing is
-owed to it and no audio of an open input has come.
+owed to it and no audio of an open input has come, or nobody has spoken for a while in a live one.
 """
 
 from dataclasses import dataclass
 
 from websockets.frames import CloseCode
 
+SILENCE_S = 10.0  # after so long a pause, a live input may end where nobody speaks
 QUIET_S = 2.0  # draining: for so long, an input that was announced may still begin
 
 
@@ -35,6 +36,13 @@ class ConnectionView:
     has_audio: bool
     owed: bool
     """Whether utterances are to be answered or replies to be sent."""
+    silence_s: float = 0.0
+    """For how long nobody has spoken in an open live input, as far as that is known."""
+
+    @property
+    def speaking(self) -> bool:
+        """Whether somebody speaks in an open input, or sends a file."""
+        return self.has_audio and self.silence_s < SILENCE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,7 @@ def decide_close(
         return None
     quiet_s = now - (view.opened_at if view.heard_at is None else view.heard_at)
     if draining:
-        waits = view.has_audio or (view.in_input and quiet_s < QUIET_S)
+        waits = view.speaking or (not view.has_audio and view.in_input and quiet_s < QUIET_S)
         return None if waits else RESTART
     if view.heard_at is None and quiet_s > bounds.first_message_s:
         return Close(CloseCode.POLICY_VIOLATION, f"no message within {bounds.first_message_s:g} s")

@@ -1,13 +1,14 @@
 """One WebSocket connection: carries messages between the socket, the session and the engine.
 
-Three things run side by side: the reader, which never waits for the engine; one task per utterance
-in the engine; the writer, which alone waits for the client to read. No protocol rule lives here.
+Three things run side by side: the reader, which never waits for the engine; one task per offline
+utterance in the engine, while live inputs need none; the writer. No protocol rule lives here.
 """
 
 import asyncio
+import functools
 import logging
 import time
-from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from websockets.asyncio.server import ServerConnection
@@ -17,8 +18,10 @@ from websockets.frames import CloseCode
 from asr_server.link.messages import Recognized
 from asr_server.metrics import SessionMetrics
 from asr_server.service import bounds
-from asr_server.service.engine_link import Engine, Stored
+from asr_server.service.account import Account
+from asr_server.service.engine_link import Engine, Stored, Stream
 from asr_server.service.intake import Decoder, Intake
+from asr_server.service.outgoing import Unsent
 from asr_server.speech import audio, effects
 from asr_server.speech.session import Session
 
@@ -54,21 +57,22 @@ class Connection:
         self._session = Session(around.limits)
         self._intake = Intake(self._session, around.decoder, self)
         self._held_samples = 0
-        self._unsent: asyncio.Queue[effects.Reply] = asyncio.Queue()
-        self._unsent_chars = 0
+        self._account = Account(around.metrics)
+        self._unsent = Unsent(socket.send, self._account)
         self._utterances: set[asyncio.Task[None]] = set()
+        self._streams: dict[int, Stream] = {}
+        self._no_streams = asyncio.Event()
+        self._no_streams.set()
         self._closing: asyncio.Task[None] | None = None
+        self._leaving = False
         self._gone = False
         self._received = 0
         self._opened_at = time.monotonic()
         self._heard_at: float | None = None
-        self._blocked_since: float | None = None
-        self._totals: Counter[str] = Counter()
-        self._audio_s = 0.0
 
     async def run(self) -> None:
         """Serve the client until either side closes."""
-        writer = asyncio.create_task(self._write())
+        writer = asyncio.create_task(self._unsent.write())
         try:
             async for message in self._socket:
                 self._received += 1
@@ -83,10 +87,11 @@ class Connection:
             writer.cancel()
             for task in self._utterances:
                 task.cancel()
+            for stream in self._streams.values():
+                stream.cancel()
+            self._no_streams.set()
             await asyncio.gather(writer, *self._utterances, return_exceptions=True)
-            while not self._unsent.empty():  # nobody is to wait for what cannot be sent
-                self._unsent.get_nowait()
-                self._unsent.task_done()
+            self._unsent.discard()
             if self._closing is not None:
                 await self._closing
             self._hold(0)
@@ -104,17 +109,23 @@ class Connection:
 
     def view(self) -> bounds.ConnectionView:
         """Return what decides whether the connection is to be closed."""
+        session, live = self._session, self._session.live
         return bounds.ConnectionView(
             opened_at=self._opened_at,
             heard_at=self._heard_at,
-            blocked_since=self._blocked_since,
-            in_input=self._session.in_input,
-            has_audio=self._session.has_audio or self._intake.busy,
-            owed=bool(self._utterances or self._unsent_chars),
+            blocked_since=self._unsent.blocked_since,
+            in_input=session.in_input,
+            has_audio=session.has_audio or self._intake.busy,
+            silence_s=0.0 if live is None else live.silence_s,
+            owed=bool(session.pending or self._unsent.chars),
         )
 
     def finish_input(self) -> None:
-        """End the open input in the client's place, so that what it said is not lost."""
+        """End the open input in the client's place, so that what it said is not lost.
+
+        Nothing more is taken in after that: the connection is about to be closed.
+        """
+        self._leaving = True
         self._intake.stop()
         if self._session.has_audio and not self._gone:
             self._apply(self._session.end_input(time.monotonic()))
@@ -123,7 +134,15 @@ class Connection:
         """Return when every ended input is answered and every reply is sent."""
         if self._utterances:
             await asyncio.wait(self._utterances)
+        await self._no_streams.wait()
         await self._unsent.join()
+
+    def end(self, close: bounds.Close) -> None:
+        """Close the connection, but first have what was said in a live input answered, if any."""
+        if self._session.live is None or self._unsent.blocked_since is not None:
+            self.close(close)
+        else:
+            self.finish_input()
 
     def close(self, close: bounds.Close) -> None:
         """Begin to close the connection, unless that has begun."""
@@ -132,9 +151,9 @@ class Connection:
             self._closing = asyncio.create_task(self._close(close))
 
     async def _receive(self, message: str | bytes) -> None:
-        self._heard_at = time.monotonic()
-        if self._closing is not None:
+        if self._leaving or self._closing is not None:
             return
+        self._heard_at = time.monotonic()
         if isinstance(message, str):
             await self._intake.receive_text(message)
             self._apply(self._session.receive_text(message, self._heard_at))
@@ -144,31 +163,69 @@ class Connection:
                 await asyncio.sleep(0)
             await self._intake.receive_audio(message[start : start + SLICE_BYTES])
 
-    def _apply(self, due: list[effects.Effect]) -> None:
+    def _apply(self, due: Iterable[effects.Effect]) -> None:
         for effect in due:
             match effect:
-                case effects.Reply():
+                case effects.Hear():
+                    self._hear(effect)
+                case effects.Reply() | effects.Increment():
                     self._send(effect)
-                case effects.Submit():
-                    task = asyncio.create_task(self._recognize(effect))
-                    self._utterances.add(task)
-                    task.add_done_callback(self._utterances.discard)
-                    self._count_demand(audio.duration_s(len(effect.samples)), inputs=1)
-                case effects.Dropped(audio_s, begins):
-                    self._count_demand(audio_s, inputs=int(begins))
+                case effects.Dropped(audio_s, mode, begins):
+                    self._account.count_demand(mode, audio_s, int(begins))
                 case effects.Disconnect(reason):
                     self.close(bounds.Close(CloseCode.POLICY_VIOLATION, reason))
+                case _:
+                    self._ask_engine(effect)
         self._hold(self._session.held_samples)
+
+    def _ask_engine(self, effect: effects.Submit | effects.Listen | effects.Hush) -> None:
+        match effect:
+            case effects.Submit():
+                self._submit(effect)
+            case effects.Listen():
+                self._listen(effect)
+            case effects.Hush(number):
+                self._streams[number].end(time.monotonic())
 
     def _hold(self, samples: int) -> None:
         self._around.budget.held_samples += samples - self._held_samples
         self._held_samples = samples
 
-    def _send(self, reply: effects.Reply) -> None:
-        self._unsent_chars += len(reply.message)
-        self._unsent.put_nowait(reply)
-        if self._unsent_chars > UNSENT_CHARS:
+    def _send(self, reply: effects.Outgoing) -> None:
+        self._unsent.put(reply)
+        if self._unsent.chars > UNSENT_CHARS:
             self.close(bounds.Close(CloseCode.TRY_AGAIN_LATER, "replies are not read"))
+
+    def _listen(self, listen: effects.Listen) -> None:
+        deliver = functools.partial(self._take_result, listen.number)
+        engine = self._around.engine
+        self._streams[listen.number] = engine.open_stream(listen.mode, listen.chunk_size, deliver)
+        self._no_streams.clear()
+        self._account.count_demand(listen.mode, 0.0, inputs=1)
+
+    def _hear(self, hear: effects.Hear) -> None:
+        self._account.count_demand(hear.mode, audio.duration_s(len(hear.samples)))
+        stream = self._streams.get(hear.number)
+        assert self._heard_at is not None
+        stored = 0 if stream is None else stream.feed(hear.samples, self._heard_at)
+        if stored < len(hear.samples):
+            missing = len(hear.samples) - stored
+            self._apply(self._session.refuse_samples(hear.number, missing, BUFFER_FULL))
+
+    def _take_result(self, number: int, result: effects.StreamResult) -> None:
+        if self._gone:
+            return
+        if isinstance(result, effects.StreamDone | effects.Failure):
+            del self._streams[number]
+            if not self._streams:
+                self._no_streams.set()
+        self._apply(self._session.take_result(number, result, time.monotonic()))
+
+    def _submit(self, submit: effects.Submit) -> None:
+        task = asyncio.create_task(self._recognize(submit))
+        self._utterances.add(task)
+        task.add_done_callback(self._utterances.discard)
+        self._account.count_demand("offline", audio.duration_s(len(submit.samples)), inputs=1)
 
     async def _recognize(self, submit: effects.Submit) -> None:
         number, ended_at = submit.number, submit.ended_at
@@ -193,51 +250,21 @@ class Connection:
             return effects.Transcript(answer.text)
         return effects.Failure(answer.reason)
 
-    async def _write(self) -> None:
-        while True:
-            reply = await self._unsent.get()
-            self._blocked_since = time.monotonic()
-            try:
-                await self._socket.send(reply.message)
-                if reply.answered is not None:
-                    self._count_answer(reply.answered)
-            except ConnectionClosed:
-                pass  # the client has left without its replies; the reader sees it too
-            finally:
-                self._blocked_since = None
-                self._unsent_chars -= len(reply.message)
-                self._unsent.task_done()
-
     async def _close(self, close: bounds.Close) -> None:
         try:
-            async with asyncio.timeout(CLOSE_S if self._blocked_since is None else 0):
+            async with asyncio.timeout(CLOSE_S if self._unsent.blocked_since is None else 0):
                 await self._socket.close(close.code, close.reason)
         except TimeoutError:
             self._socket.transport.abort()
 
-    def _count_demand(self, audio_s: float, inputs: int) -> None:
-        self._totals["utterances"] += inputs
-        self._around.metrics.received_items.labels("file").inc(inputs)
-        self._around.metrics.received_audio_s.labels("file").inc(audio_s)
-
-    def _count_answer(self, answered: effects.Answered) -> None:
-        metrics, outcome = self._around.metrics, answered.outcome
-        self._totals[outcome] += 1
-        metrics.utterances.labels(outcome).inc()
-        if outcome == "ok":
-            self._audio_s += answered.audio_s
-            metrics.audio_s.labels("file").inc(answered.audio_s)
-            metrics.final_latency_s.labels("offline").observe(time.monotonic() - answered.ended_at)
-
     def _log_end(self) -> None:
-        totals = {
+        fields = {
             "address": peer_address(self._socket),
             "duration_s": round(time.monotonic() - self._opened_at, 3),
-            "audio_s": round(self._audio_s, 3),
             "close_code": self._socket.close_code,
-            **self._totals,
+            **self._account.totals(),
         }
-        logger.info("session ended", extra={"fields": totals})
+        logger.info("session ended", extra={"fields": fields})
 
 
 def peer_address(socket: ServerConnection) -> str:

@@ -1,7 +1,8 @@
-"""Utterances to the engine and its answers back: the front's side of the link.
+"""Work to the engine and its answers back: the front's side of the link.
 
-Owns the arena. Survives the engine: what a dead engine has not answered goes to the next one, from
-the audio that is still here, so each utterance is answered once. Nothing here starts processes.
+Utterances are here, live inputs in `streams`. Owns the arena. Survives the engine: what a dead
+engine has not answered goes to the next one, from the audio that is still here, so each utterance
+is answered once. Nothing here starts processes.
 """
 
 import asyncio
@@ -18,15 +19,22 @@ from asr_server.link.messages import (
     Cancel,
     Configure,
     Failed,
+    Final,
     ItemClass,
     OutOfMemory,
+    Partial,
     Recognize,
     Recognized,
+    Settled,
+    StreamEnded,
+    StreamFailed,
     ToFront,
 )
 from asr_server.service.dispatch import Dispatch, Item
+from asr_server.service.streams import Deliver, Streams
 from asr_server.speech import audio
 from asr_server.speech.audio import Samples
+from asr_server.speech.effects import ChunkSize, LiveMode
 
 WRITE_SAMPLES = 1 << 20  # the event loop turns between pieces: an hour is copied in 55
 SILENT_S = 60.0  # an engine with work may be silent for so long, and for as long as a batch lasts
@@ -55,6 +63,23 @@ class Engine(Protocol):
         """Return the answer; the stored audio is gone after that."""
         ...
 
+    def open_stream(self, mode: LiveMode, chunk_size: ChunkSize, deliver: Deliver) -> "Stream":
+        """Begin to recognise a live input; results are delivered until it is done or has failed."""
+        ...
+
+
+class Stream(Protocol):
+    """A live input, as sessions see it."""
+
+    def feed(self, samples: Samples, now: float) -> int:
+        """Take the next samples; return how many found room."""
+
+    def end(self, now: float) -> None:
+        """No more samples follow."""
+
+    def cancel(self) -> None:
+        """Drop it; nothing is delivered any more."""
+
 
 class EngineLink:
     """The engine, whichever process it is at the moment."""
@@ -65,6 +90,7 @@ class EngineLink:
         self._report = report
         self._ids = itertools.count(1)
         self._dispatch = Dispatch()
+        self.streams = Streams(arena, self._ids)
         self._answers: dict[int, asyncio.Future[Answer]] = {}
         self._channel: FrontChannel | None = None
         self._unanswered_samples = 0
@@ -83,7 +109,7 @@ class EngineLink:
         No batch is longer than the limit or its longest item, and none is slower than speech.
         """
         longest_s = audio.duration_s(self._dispatch.longest_samples)
-        if self._channel is None or not longest_s:
+        if self._channel is None or not (longest_s or self.streams.waiting):
             return False
         may_take_s = SILENT_S + max(longest_s, self.limits.batch_audio_s)
         return _now() - self._heard_at > may_take_s
@@ -122,6 +148,10 @@ class EngineLink:
             del self._answers[item.item_id]
             self._drop(item)
 
+    def open_stream(self, mode: LiveMode, chunk_size: ChunkSize, deliver: Deliver) -> Stream:
+        """Begin to recognise a live input, in whichever engines there are while it lasts."""
+        return self.streams.open(mode, chunk_size, deliver)
+
     def unanswered_s(self) -> float:
         """Return the seconds of audio that the engine has not answered."""
         return audio.duration_s(self._unanswered_samples)
@@ -136,11 +166,14 @@ class EngineLink:
         """Give work to the engine behind this channel: it has loaded its models."""
         self._channel = channel
         channel.send(Configure(self.limits))
+        self._heard_at = _now()
+        self.streams.connect(channel)
         self._pump()
 
     def disconnect(self) -> None:
         """The engine is gone: keep its work for the next, but for an item that is to blame."""
         self._channel = None
+        self.streams.disconnect()
         blamed = self._dispatch.lose_engine()
         if blamed is not None:
             reason = "the recognition engine died twice over this audio"
@@ -149,6 +182,7 @@ class EngineLink:
     def fail_all(self, reason: str) -> None:
         """Answer everything, from now on too: there will be no engine any more."""
         self._gone = reason
+        self.streams.fail_all(reason)
         for item_id in list(self._answers):
             self._resolve(Failed(item_id, reason))
 
@@ -158,6 +192,8 @@ class EngineLink:
         if isinstance(message, Recognized | Failed):
             self._resolve(message)
             self._pump()
+        elif isinstance(message, Partial | Final | Settled | StreamEnded | StreamFailed):
+            self.streams.handle(message)
         elif isinstance(message, BatchRan | OutOfMemory):
             self._report(message)
 

@@ -87,7 +87,7 @@ class Listener:
             for connection in self._connections:
                 close = bounds.decide_close(connection.view(), self._bounds, now, draining=draining)
                 if close is not None:
-                    connection.close(close)
+                    connection.end(close)
             await asyncio.sleep(DRAIN_SWEEP_S if draining else SWEEP_S)
 
     async def wait_empty(self) -> None:
@@ -147,7 +147,7 @@ class Listener:
 def _state(view: bounds.ConnectionView, *, draining: bool) -> str:
     if draining:
         return "draining"
-    return "speaking" if view.has_audio or view.owed else "idle"
+    return "speaking" if view.speaking or view.owed else "idle"
 
 
 def _select_subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:

@@ -58,7 +58,7 @@ class Decoder:
 
     @property
     def samples(self) -> int:
-        """Number of 16 kHz samples decoded so far."""
+        """Number of 16 kHz samples that are decoded and not taken."""
         return len(self._pcm) // 2
 
     @property
@@ -74,8 +74,15 @@ class Decoder:
         else:
             self._decode(data)
 
+    def take(self) -> Samples:
+        """Return the samples that were decoded since the last call, and forget them."""
+        whole = len(self._pcm) & ~1
+        samples = np.frombuffer(bytes(self._pcm), np.int16, count=whole // 2)
+        del self._pcm[:whole]
+        return samples
+
     def finish(self) -> Samples:
-        """End the input and return all its samples.
+        """End the input and return all its samples, or those that were not taken.
 
         Raises AudioError when a file was promised and no WAV file came.
         """

@@ -15,7 +15,7 @@ from asr_server.service.admission import Admission
 from asr_server.service.connection import Surroundings
 from asr_server.service.engine_link import Stored
 from asr_server.service.listener import Endpoint, Listener
-from asr_server.speech.effects import SessionLimits
+from asr_server.speech.effects import FinalText, PartialText, SessionLimits, StreamDone
 
 SECOND = b"\x01\x00" * 16000
 END = json.dumps({"is_speaking": False})
@@ -30,6 +30,12 @@ class FakeEngine:
         self.room = True
         self.poison = None
         self.cancelled = 0
+        self.streams = []
+        self.stream_room = 10**9
+
+    def open_stream(self, mode, chunk_size, deliver):
+        self.streams.append(FakeStream(self, (mode, chunk_size), deliver))
+        return self.streams[-1]
 
     async def store(self, samples):
         return Stored(0, len(samples)) if self.room else None
@@ -43,6 +49,47 @@ class FakeEngine:
         if stored.samples == self.poison:
             return Failed(1, "poisonous audio")
         return Recognized(1, f"{stored.samples} samples", ())
+
+
+class FakeStream:
+    """A live input whose words the test says; ended, it has one final over all that is left."""
+
+    def __init__(self, engine, opening, deliver):
+        self.engine, self.opening, self._deliver = engine, opening, deliver
+        self.samples = self.settled = self.utterance = 0
+        self.ended = self.cancelled = False
+
+    def feed(self, samples, now):
+        stored = min(len(samples), self.engine.stream_room - self.samples)
+        self.samples += stored
+        return stored
+
+    def end(self, now):
+        assert not self.ended
+        self.ended = True
+        self.task = asyncio.create_task(self._finish())
+
+    def cancel(self):
+        self.cancelled = True
+
+    def say(self, *results):
+        for result in results:
+            if isinstance(result, str):
+                result = PartialText(self.utterance, result)
+            self._deliver(result)
+
+    def say_final(self, text, end=None):
+        end = self.samples if end is None else end
+        now = time.monotonic()
+        self.say(FinalText(self.utterance, self.settled, end, text, now - 1.0, now - 0.5))
+        self.settled, self.utterance = end, self.utterance + 1
+
+    async def _finish(self):
+        await self.engine.gate.wait()
+        if not self.cancelled:
+            if self.samples > self.settled:
+                self.say_final(f"{self.samples - self.settled} samples")
+            self.say(StreamDone())
 
 
 class Stage:

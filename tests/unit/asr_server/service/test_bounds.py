@@ -50,10 +50,25 @@ def test_while_serving_only_silence_and_unread_replies_close(view, now, code):
         (change(in_input=True), 2.1, RESTART),
         (change(in_input=True), 1.9, None),
         (change(in_input=True, has_audio=True), 500.0, None),
+        (change(in_input=True, has_audio=True, silence_s=9.9), 0.0, None),
+        (change(in_input=True, has_audio=True, silence_s=10.0), 0.0, RESTART),
     ],
 )
 def test_while_draining_a_session_goes_as_soon_as_nothing_is_owed_to_it(view, now, close):
     assert decide_close(view, BOUNDS, now, draining=True) == close
+
+
+@pytest.mark.parametrize(
+    ("view", "speaking"),
+    [
+        (QUIET, False),
+        (change(in_input=True), False),
+        (change(in_input=True, has_audio=True), True),
+        (change(in_input=True, has_audio=True, silence_s=10.0), False),
+    ],
+)
+def test_who_is_silent_for_long_does_not_speak(view, speaking):
+    assert view.speaking == speaking
 
 
 def test_the_audio_budget_is_exceeded_only_beyond_its_limit():

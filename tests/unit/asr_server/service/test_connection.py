@@ -19,6 +19,9 @@ class FloodingSocket:
     def __init__(self, messages):
         self._messages = messages
 
+    async def send(self, message):
+        pass
+
     async def __aiter__(self):
         for message in self._messages:
             yield message

@@ -123,8 +123,11 @@ def test_a_field_of_the_wrong_type_is_named(fields, reason):
         (Options(format="wav"), None, Container.FILE),
         (Options(format="others"), None, Container.FILE),
         (Options(format="mp3"), None, Container.FILE),
-        (Options(mode="2pass"), "mode '2pass': only offline is served", Container.PCM),
-        (Options(mode="online"), "mode 'online': only offline is served", Container.PCM),
+        (Options(mode="2pass"), None, Container.PCM),
+        (Options(mode="online", format="wav"), None, Container.FILE),
+        (Options(mode="2pass", format="others"), None, Container.FILE),
+        (Options(mode="2pass", format="mp3"), "ERROR. Real-time transcr", Container.FILE),
+        (Options(mode="3pass"), "mode '3pass': offline, online and 2pass", Container.PCM),
     ],
 )
 def test_options_say_what_is_not_served(options, problem, container):
@@ -134,11 +137,11 @@ def test_options_say_what_is_not_served(options, problem, container):
 
 
 def test_every_message_carries_mode_text_is_final_and_name():
-    final = json.loads(messages.render_final("a", "你好。"))
-    failed = json.loads(messages.render_final("a", "", "why"))
-    error = json.loads(messages.render_error("a", "why"))
-    done = json.loads(messages.render_acknowledgement("a", 1000, 1000))
-    bad = json.loads(messages.render_acknowledgement("a", 1000, 0, "why"))
+    final = json.loads(messages.render_final("offline", "a", "你好。"))
+    failed = json.loads(messages.render_final("offline", "a", "", "why"))
+    error = json.loads(messages.render_error("offline", "a", "why"))
+    done = json.loads(messages.render_acknowledgement("offline", "a", 1000, 1000))
+    bad = json.loads(messages.render_acknowledgement("offline", "a", 1000, 0, "why"))
     usual = {"mode": "offline", "wav_name": "a", "text": ""}
     assert final == usual | {"text": "你好。", "is_final": True}
     assert failed == usual | {"is_final": True, "error": "why"}
@@ -146,6 +149,58 @@ def test_every_message_carries_mode_text_is_final_and_name():
     end = usual | {"is_end": True, "received_ms": 1000}
     assert done == end | {"is_final": True, "processed_ms": 1000}
     assert bad == end | {"is_final": False, "processed_ms": 0, "error": "why"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "partial", "final"),
+    [("online", "online", "online"), ("2pass", "2pass-online", "2pass-offline")],
+)
+def test_live_messages_are_labelled_as_clients_know_them(mode, partial, final):
+    said = json.loads(messages.render_partial(mode, "a", "你"))
+    found = messages.LiveFinal("你好", 500, 1200)
+    ends = [json.loads(messages.render_live_final(mode, "a", found, last=b)) for b in (False, True)]
+    assert said == {"mode": partial, "text": "你", "wav_name": "a", "is_final": False}
+    assert ends[0] == {
+        "mode": final, "text": "你好", "wav_name": "a", "is_final": False,
+        "start_time": 500, "end_time": 1200,
+    }  # fmt: skip
+    assert ends[1] == ends[0] | {"is_final": True}
+    assert json.loads(messages.render_error(mode, "a", "why"))["mode"] == partial
+    assert json.loads(messages.render_final(mode, "a", ""))["mode"] == final
+    assert json.loads(messages.render_acknowledgement(mode, "a", 0, 0))["mode"] == final
+
+
+def test_a_refused_container_is_told_in_the_words_that_clients_show():
+    refused = json.loads(messages.render_final("2pass", "a", "", messages.ONLY_PCM))
+    assert refused["text"] == refused["error"] == messages.ONLY_PCM
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ([5, 10, 5], (5, 10, 5)),
+        ([0, 8.0, "4"], (0, 8, 4)),
+        ("8,8,4", (8, 8, 4)),
+        ("5-10-5", (5, 10, 5)),
+        (" [5, 10 5] ", (5, 10, 5)),
+        ([-1, 10, 5], None),
+        ([5, 0, 5], None),
+        ([5, 10], None),
+        ([5, 61, 5], None),
+        ([5, True, 5], None),
+        ([5, 10**400, 5], None),
+        ("5--10", None),
+        ("a,b,c", None),
+        ({}, None),
+    ],
+)
+def test_the_chunk_size_comes_in_each_of_the_known_ways(value, expected):
+    found = parse({"mode": "2pass", "chunk_size": value})
+    if expected is None:
+        assert "chunk_size: must be three whole numbers" in found.problem
+        assert parse({"chunk_size": value}).problem is None  # offline, nobody needs it
+    else:
+        assert found == Control(Options(mode="2pass", chunk_size=expected))
 
 
 @given(st.text(max_size=200))
@@ -169,5 +224,5 @@ VALUE = st.recursive(
 def test_no_value_of_a_known_field_crashes_the_parser_or_spoils_a_reply(fields):
     found = parse(fields)
     if isinstance(found, Control):
-        reply = json.loads(messages.render_error(found.options.name, found.problem or ""))
+        reply = json.loads(messages.render_error("online", found.options.name, found.problem or ""))
         assert reply["wav_name"] == found.options.name

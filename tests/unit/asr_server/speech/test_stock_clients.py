@@ -9,7 +9,19 @@ import wave
 
 import pytest
 
-from asr_server.speech.effects import Reply, SessionLimits, Submit, Transcript
+from asr_server.speech import messages
+from asr_server.speech.effects import (
+    FinalText,
+    Hear,
+    Hush,
+    Increment,
+    PartialText,
+    Reply,
+    SessionLimits,
+    StreamDone,
+    Submit,
+    Transcript,
+)
 from asr_server.speech.session import Session
 
 PCM = b"\x01\x00" * 16000
@@ -118,8 +130,102 @@ def test_the_c_plus_plus_client_sends_file_after_file_over_one_connection():
     assert [reply["wav_name"] for reply in converse(conversation)] == ["a", "b"]
 
 
+LIVE_CLIENTS = {
+    "python since 2026-07": one_input(
+        {"mode": "2pass", "audio_fs": 16000, "wav_name": "demo", "wav_format": "pcm",
+         "encoder_chunk_look_back": 4, "decoder_chunk_look_back": 0, "hotwords": "", "itn": True,
+         **LISTED},
+        cut(PCM, 1920), is_end=True,
+    ),
+    "python before": one_input(
+        {"mode": "2pass", "wav_name": "microphone", "encoder_chunk_look_back": 4, **LISTED},
+        cut(PCM, 1920),
+    ),
+    "html5 with a microphone": one_input(
+        {"mode": "2pass", "wav_name": "h5", "itn": True, **LISTED},
+        cut(PCM, 1920), mode="2pass", wav_name="h5", **LISTED,
+    ),
+    "html5 with a file": one_input(
+        {"mode": "2pass", "wav_name": "h5", "wav_format": "PCM", "audio_fs": 16000, **LISTED},
+        cut(as_wav(PCM), 960), mode="2pass", wav_name="h5", **LISTED,
+    ),
+    "java": one_input(
+        {"mode": "2pass", "wav_name": "a", "chunk_interval": 10, "chunk_size": [5, 10, 5]},
+        cut(PCM, 1920),
+    ),
+    "c# online": one_input(
+        {"mode": "2pass", "wav_name": "a", "wav_format": "pcm", "chunk_size": "5,10,5"},
+        cut(PCM, 102_400),
+    ),
+    "c++ 2pass": one_input(
+        {"mode": "2pass", "wav_name": "a", "wav_format": "pcm", "audio_fs": 16000, "itn": True,
+         "chunk_size": [5, 10, 5], "hotwords": WORDS},
+        cut(PCM, 1600),
+    ),
+    "android": one_input({"mode": "2pass", "wav_name": "a", **LISTED}, cut(PCM, 1920)),
+    "funasr-client of PyPI": one_input(
+        {"mode": "2pass", "chunk_size": [5, 10, 5], "wav_name": "a", "audio_fs": 16000},
+        cut(PCM, 1920),
+    ),
+}  # fmt: skip
+
+
+class Interpreter:
+    """A session whose engine finds two utterances, the second when the input ends."""
+
+    def __init__(self):
+        self.session, self.replies = Session(SessionLimits(60.0, 60.0, 10)), []
+        self.heard = 0
+
+    def converse(self, conversation):
+        for part in conversation:
+            if isinstance(part, bytes):
+                self.take(self.session.receive_audio(part))
+            else:
+                self.take(self.session.receive_text(json.dumps(part), 0.0))
+
+    def take(self, effects):
+        for effect in effects:
+            match effect:
+                case Reply():
+                    self.replies.append(json.loads(effect.message))
+                case Increment(mode, name, _, text):
+                    self.replies.append(json.loads(messages.render_partial(mode, name, text)))
+                case Hear(samples=samples):
+                    self.heard += len(samples)
+                    if self.heard - len(samples) < 8000 <= self.heard:
+                        first = FinalText(0, 0, 8000, "你好。", 0.0, 0.5)
+                        self.answer(PartialText(0, "你"), first)
+                case Hush():
+                    self.answer(FinalText(1, 8000, 16000, "再见。", 0.5, 1.0), StreamDone())
+
+    def answer(self, *results):
+        for result in results:
+            self.take(self.session.take_result(1, result, 1.0))
+
+
 @pytest.mark.parametrize("mode", ["online", "2pass"])
-def test_a_client_that_wants_streaming_is_told_at_once_and_still_gets_a_last_message(mode):
-    replies = converse(one_input({"mode": mode, **LISTED}, cut(PCM, 1920), is_end=True))
-    assert [reply["is_final"] for reply in replies] == [False, True, False]
-    assert all("only offline is served" in reply["error"] for reply in replies)
+@pytest.mark.parametrize("client", LIVE_CLIENTS)
+def test_every_stock_client_of_a_live_mode_gets_what_its_code_reads(client, mode):
+    conversation = [
+        part | {"mode": mode} if isinstance(part, dict) and "mode" in part else part
+        for part in LIVE_CLIENTS[client]
+    ]
+    interpreter = Interpreter()
+    interpreter.converse(conversation)
+    assert interpreter.heard == 16000
+    partial, first, *rest = interpreter.replies
+    labels = ("2pass-online", "2pass-offline") if mode == "2pass" else ("online", "online")
+    assert (partial["mode"], partial["text"]) == (labels[0], "你")
+    assert (first["mode"], first["text"]) == (labels[1], "你好。")
+    # android, c++: the connection is closed at the first is_final, so only the last may have it
+    assert [each["is_final"] for each in (partial, first, rest[0])] == [False, False, True]
+    assert (rest[0]["mode"], rest[0]["text"]) == (labels[1], "再见。")
+    for message in (partial, first, *rest):
+        assert isinstance(message["text"], str)  # python before, c#, android
+        assert isinstance(message["wav_name"], str)
+        assert isinstance(message.get("timestamp", ""), str)  # html5, go, c# break on others
+    if client == "python since 2026-07":
+        assert [(ack["is_end"], ack["is_final"]) for ack in rest[1:]] == [(True, True)]
+    else:
+        assert rest[1:] == []

@@ -1,0 +1,184 @@
+"""Streams between sessions and engines: what is sent, what comes back, and what a death changes."""
+
+import asyncio
+import itertools
+
+import numpy as np
+import pytest
+
+from asr_server.link import arena
+from asr_server.link.messages import (
+    CancelStream,
+    EndStream,
+    Feed,
+    Final,
+    OpenStream,
+    Partial,
+    Settled,
+    StreamEnded,
+    StreamFailed,
+)
+from asr_server.service.streams import Streams
+from asr_server.speech.effects import Failure, FinalText, PartialText, SettledTo, StreamDone
+
+FRAME = np.ones(960, np.int16)
+
+
+class Channel:
+    """Keeps what is sent, and how many writes that took."""
+
+    def __init__(self):
+        self.sent, self.writes = [], 0
+
+    def send(self, message):
+        self.send_all([message])
+
+    def send_all(self, batch):
+        self.sent += batch
+        self.writes += 1
+
+    def take(self):
+        sent, self.sent = self.sent, []
+        return sent
+
+
+class Desk:
+    """Streams with an engine whose words the test says."""
+
+    def __init__(self):
+        self.memory = arena.Arena.create(16 * arena.PAGE_SAMPLES)
+        self.streams = Streams(self.memory, itertools.count(1))
+        self.channel = Channel()
+        self.streams.connect(self.channel)
+        self.delivered = []
+
+    def open(self, mode="2pass"):
+        return self.streams.open(mode, (5, 10, 5), lambda said: self.delivered.append(said))
+
+    def hear(self, *messages):
+        for message in messages:
+            self.streams.handle(message)
+        delivered, self.delivered = self.delivered, []
+        return delivered
+
+    def restart(self):
+        self.streams.disconnect()
+        self.channel = Channel()
+        self.streams.connect(self.channel)
+        return self.channel.take()
+
+
+@pytest.fixture
+def desk():
+    desk = Desk()
+    yield desk
+    desk.memory.close()
+
+
+def feeds(sent):
+    return [(feed.stream_id, feed.samples) for feed in sent if isinstance(feed, Feed)]
+
+
+@pytest.mark.looptime
+async def test_all_that_came_meanwhile_is_sent_in_one_go(desk):
+    first, second = desk.open(), desk.open("online")
+    assert desk.channel.take() == [
+        OpenStream(1, "2pass", (5, 10, 5)), OpenStream(2, "online", (5, 10, 5)),
+    ]  # fmt: skip
+    writes = desk.channel.writes
+    for _ in range(2):
+        assert first.feed(FRAME, 1.0) == second.feed(FRAME, 1.0) == 960
+    assert desk.channel.sent == []
+    await asyncio.sleep(0.03)
+    assert sorted(feeds(desk.channel.take())) == [(1, 1920), (2, 1920)]
+    assert desk.channel.writes == writes + 1
+
+
+async def test_the_end_does_not_wait(desk):
+    stream = desk.open()
+    stream.feed(FRAME, 1.0)
+    stream.end(2.0)
+    assert desk.channel.take()[1:] == [Feed(1, 0, 960, 1.0), EndStream(1, 2.0)]
+    assert desk.streams.waiting
+    assert desk.hear(StreamEnded(1)) == [StreamDone()]
+    assert not desk.streams.waiting
+    assert desk.memory.free_samples == desk.memory.samples
+
+
+async def test_words_are_delivered_with_the_times_of_their_audio(desk):
+    stream = desk.open()
+    for second in range(3):
+        stream.feed(FRAME, float(second))
+    said = desk.hear(
+        Partial(1, 0, "一", end=960), Partial(1, 0, "二"),
+        Final(1, 0, 10, 1800, "一二。"), Settled(1, 2000),
+    )  # fmt: skip
+    assert said == [
+        PartialText(0, "一", heard_at=0.0), PartialText(0, "二"),
+        FinalText(0, 10, 1800, "一二。", began_at=0.0, ended_at=1.0), SettledTo(2000),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("mode", "again"), [("2pass", "一二三。"), ("online", "三。")])
+async def test_a_next_engine_goes_on_where_the_last_one_was_settled(desk, mode, again):
+    stream = desk.open(mode)
+    for _ in range(5):
+        stream.feed(FRAME, 1.0)
+    desk.hear(Settled(1, 1000), Final(1, 0, 1000, 1500, "零。"), Partial(1, 1, "一二"))
+    stream.end(2.0)
+    assert desk.restart() == [
+        OpenStream(1, mode, (5, 10, 5), 1500, 1),
+        Feed(1, 1500, arena.PAGE_SAMPLES - 1500, 1.0),
+        Feed(1, arena.PAGE_SAMPLES, arena.PAGE_SAMPLES, 1.0),
+        Feed(1, 2 * arena.PAGE_SAMPLES, 4800 - 2 * arena.PAGE_SAMPLES, 1.0),
+        EndStream(1, 2.0),
+    ]
+    whole = "一二三。" if mode == "2pass" else "二三。"
+    said = desk.hear(Partial(1, 1, "一"), Final(1, 1, 1600, 4800, whole), StreamEnded(1))
+    assert [getattr(found, "text", None) for found in said] == ["", again, None]
+
+
+async def test_what_came_while_there_was_no_engine_is_fed_to_the_next(desk):
+    desk.streams.disconnect()
+    stream = desk.open()
+    stream.feed(FRAME, 1.0)
+    desk.streams.connect(desk.channel)
+    assert feeds(desk.channel.take()) == [(1, 960)]
+
+
+async def test_a_stream_that_nobody_listens_to_is_dropped(desk):
+    stream = desk.open()
+    stream.feed(FRAME, 1.0)
+    stream.cancel()
+    assert desk.channel.take()[-1] == CancelStream(1)
+    assert desk.memory.free_samples == desk.memory.samples
+    assert desk.hear(Partial(1, 0, "一"), StreamEnded(1)) == []
+    stream.cancel()
+    stream.end(1.0)
+    await asyncio.sleep(0.03)
+    assert feeds(desk.channel.sent) == []
+
+
+async def test_a_failure_is_delivered_once_and_later_audio_goes_nowhere(desk):
+    stream = desk.open()
+    assert desk.hear(StreamFailed(1, "poison")) == [Failure("poison")]
+    assert stream.feed(FRAME, 1.0) == 960
+    assert desk.memory.free_samples == desk.memory.samples
+
+
+async def test_without_any_engine_all_streams_fail_and_later_ones_too(desk):
+    desk.open()
+    desk.streams.disconnect()
+    desk.streams.fail_all("no engine")
+    desk.open()
+    assert desk.hear() == [Failure("no engine")]
+    await asyncio.sleep(0)
+    assert desk.hear() == [Failure("no engine")]
+
+
+async def test_seconds_that_are_not_settled_are_known(desk):
+    stream = desk.open()
+    for _ in range(50):
+        stream.feed(FRAME[:320], 1.0)
+    desk.hear(Settled(1, 8000))
+    assert desk.streams.unsettled_s() == 0.5
