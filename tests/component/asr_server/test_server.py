@@ -165,7 +165,9 @@ async def test_utterances_share_a_connection_and_silence_has_no_words(server, ut
     assert all(m["received_ms"] == m["processed_ms"] > 0 for m in messages[1::2])
 
 
-async def test_modes_of_later_versions_are_told_apart(server, utterances):
+async def test_unknown_modes_and_live_files_are_refused_and_the_connection_lives(
+    server, utterances
+):
     async with websockets.connect(server.url) as client:
         for start in ({"mode": "2pass", "wav_format": "mp3"}, {"mode": "3pass"}):
             await client.send(json.dumps(start))
@@ -173,7 +175,7 @@ async def test_modes_of_later_versions_are_told_apart(server, utterances):
             await client.send(END)
             assert (await receive(client))["is_final"] is True
             assert (await receive(client))["is_final"] is False
-        await client.send(json.dumps({"mode": "offline"}))
+        await client.send(json.dumps({"mode": "offline", "wav_format": "pcm"}))
         await speak(client, utterances[2].audio)
         await client.send(END)
         assert (await receive(client))["text"]
