@@ -148,9 +148,10 @@ class EngineMetrics:
         self.out_of_memory = Counter(
             "asr_oom_total", "Times the device ran out of memory.", registry=registry
         )
-        self.queue_wait_s.labels("file")
+        for item_class in ("final", "partial", "file"):
+            self.queue_wait_s.labels(item_class)
         by_stage = (self.batch_size, self.batch_audio_s, self.batch_fill, self.batch_s)
-        for name in ("vad", "asr", "punc"):
+        for name in ("vad", "asr", "asr_online", "punc"):
             for metric in (*by_stage, self.stage_s):
                 metric.labels(name)
             for reason in ("size", "audio", "slack", "idle"):

@@ -1,10 +1,13 @@
 """The names of the server's metrics: what operators, dashboards and alerts build on."""
 
+import typing
+
 import pytest
 
 from asr_operator.api import spec
 from asr_operator.children import pod
 from asr_operator.state.policy import ServerPolicy
+from asr_server.link import messages
 from asr_server.metrics import Metrics
 
 NAMES = {
@@ -67,6 +70,26 @@ def test_pod_knows_who_it_is(label):
 
     assert label.upper() in names
     assert label in NAMES["asr_server_info"]
+
+
+@pytest.mark.parametrize(
+    ("message", "field", "name"),
+    [
+        (messages.BatchRan, "stage", "asr_batch_size"),
+        (messages.BatchRan, "stage", "asr_batch_release_total"),
+        (messages.BatchRan, "reason", "asr_batch_release_total"),
+        (messages.Recognize, "item_class", "asr_queue_wait_seconds"),
+    ],
+)
+def test_series_of_all_that_an_engine_reports_exist_from_the_start(message, field, name):
+    label = "class" if field == "item_class" else field
+    exist = {
+        sample.labels[label]
+        for metric in Metrics().registry.collect()
+        for sample in metric.samples
+        if sample.name.startswith(name) and label in sample.labels
+    }
+    assert exist == set(typing.get_args(typing.get_type_hints(message)[field]))
 
 
 def pod_environment():

@@ -2,7 +2,7 @@
 
 1. A turn takes what has arrived and runs at most one batch.
 2. A new configuration holds from the next batch on.
-3. Every utterance is answered once, unless it is cancelled.
+3. Every utterance is answered once, and every stream comes to its end, unless it is cancelled.
 
 No I/O: messages come in as arguments and go out as the value of the turn.
 """
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from asr_server.engine import pipeline, protocols, utterances
+from asr_server.engine import feeds, live_utterances, pipeline, protocols, streams, utterances
 from asr_server.link import messages
 from asr_server.scheduling import batch_rule
 
@@ -26,7 +26,7 @@ class Turn:
 
 
 class BatchLoop:
-    """The utterances under way and the stages that they go through."""
+    """The utterances and streams under way and the stages that they go through."""
 
     def __init__(
         self,
@@ -44,6 +44,7 @@ class BatchLoop:
         self._line = pipeline.Pipeline(models)
         self._work_ids = itertools.count()
         self._utterances: dict[int, utterances.Utterance] = {}
+        self._streams: dict[int, streams.Stream] = {}
         self._replies: list[messages.ToFront] = []
 
     def turn(self, arrived: Iterable[messages.ToEngine]) -> Turn:
@@ -59,40 +60,69 @@ class BatchLoop:
             case messages.Recognize():
                 self._begin(message)
             case messages.Cancel():
-                self._forget(message.item_id)
+                self._forget(self._utterances.pop(message.item_id, None))
             case messages.Configure():
                 self._limits = message.limits
                 self._line.forget_memory_limits()
+            case messages.OpenStream():
+                self._open(message)
+            case messages.CancelStream():
+                self._forget(self._streams.pop(message.stream_id, None))
+            case messages.Feed() | messages.EndStream():
+                self._continue(message)
 
     def _begin(self, request: messages.Recognize) -> None:
-        end = request.offset + request.samples
-        if request.offset < 0 or request.samples < 0 or end > len(self._audio):
-            reason = f"samples {request.offset} to {end} are not in the arena"
-            self._send(messages.Failed(request.item_id, reason))
+        audio = feeds.Feeds(self._audio, 0)
+        try:
+            audio.add(request.offset, request.samples)
+        except ValueError as error:
+            self._send(messages.Failed(request.item_id, str(error)))
             return
         utterance = utterances.Utterance(
-            request,
-            next(self._work_ids),
-            self._audio[request.offset : end],
-            self._line,
-            self._send,
+            request, next(self._work_ids), audio, self._line, self._send
         )
         self._utterances[request.item_id] = utterance
         utterance.start(self._clock())
 
+    def _open(self, request: messages.OpenStream) -> None:
+        try:
+            if self._line.online:
+                self._line.online.model.step_samples(request.chunk_size)
+        except ValueError as error:
+            self._send(messages.StreamFailed(request.stream_id, str(error)))
+            return
+        audio = feeds.Feeds(self._audio, request.start)
+        context = live_utterances.Context(
+            request, next(self._work_ids), audio, self._line, self._send
+        )
+        self._streams[request.stream_id] = streams.Stream(context)
+
+    def _continue(self, message: messages.Feed | messages.EndStream) -> None:
+        stream = self._streams.get(message.stream_id)
+        if stream is None:  # it has failed, and the front does not know yet
+            return
+        if isinstance(message, messages.Feed):
+            stream.feed(message, self._clock())
+        else:
+            stream.end(message, self._clock())
+
     def _send(self, message: messages.ToFront) -> None:
-        if isinstance(message, messages.Recognized | messages.Failed):
-            self._forget(message.item_id)
+        match message:
+            case messages.Recognized() | messages.Failed():
+                self._forget(self._utterances.pop(message.item_id, None))
+            case messages.StreamEnded() | messages.StreamFailed():
+                self._forget(self._streams.pop(message.stream_id, None))
         self._replies.append(message)
 
-    def _forget(self, item_id: int) -> None:
-        utterance = self._utterances.pop(item_id, None)
-        if utterance is not None:
-            self._line.discard(utterance.work_id)
+    def _forget(self, gone: utterances.Utterance | streams.Stream | None) -> None:
+        if gone is not None:
+            self._line.discard(gone.work_id)
 
     def _run_most_urgent(self) -> float | None:
         now = self._clock()
-        decision = self._line.decide(self._limits, now, free_since=self._free_since)
+        decision = self._line.decide(
+            self._limits, now, free_since=self._free_since, live=bool(self._streams)
+        )
         if decision is None:
             return None
         if isinstance(decision, batch_rule.Wait):

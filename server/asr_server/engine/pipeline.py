@@ -1,36 +1,63 @@
 """The stages of one engine, and which of them runs next.
 
 1. The stage whose head is the most urgent runs; among equals, the one nearest to the answer.
-2. The engine waits for company only where nothing else can be done: at the first stage, with all
-   other queues empty, for work that came while the engine was free.
+2. The engine waits for company only where nothing else can be done: for what has just come in,
+   while the engine was free and all other queues empty. The wait counts from when the front
+   received it, and what comes out of a stage never waits again.
+3. Recordings and pieces of live audio have a stage each for the VAD, and share no batch.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from asr_server.engine import protocols, stages
 from asr_server.engine.protocols import Audio
 from asr_server.link import messages
-from asr_server.scheduling import batch_rule
-from asr_server.speech import spans
+from asr_server.scheduling import batch_rule, work_queue
+from asr_server.speech import pieces, spans
+
+AnyStage = stages.Stage[Any, Any]
+Piece = pieces.Piece[Any]
+Endpoints = pieces.Endpoints[Any]
+Spoken = pieces.Spoken[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Online:
+    """The streaming recogniser and its stage."""
+
+    model: protocols.StreamingRecognizer
+    stage: stages.Stage[Piece, Spoken]
 
 
 class Pipeline:
-    """The stages through which work goes; `punc` is there where the model has punctuation."""
+    """The stages through which work goes; `punc` and `online` are there where the models are."""
 
     def __init__(self, models: protocols.Models) -> None:
+        self.streaming_vad = models.streaming_vad
         self.vad = stages.Stage[Audio, Sequence[spans.Span]]("vad", models.vad.detect)
+        self.pieces = stages.Stage[Piece, Endpoints](
+            "vad", models.streaming_vad.advance, most_items=work_queue.LOOK_AHEAD
+        )
         self.asr = stages.Stage[Audio, tuple[str, ...]]("asr", models.recognizer.recognize)
         self.punc: stages.Stage[Sequence[str], str] | None = None
-        self._all: tuple[stages.Stage[Any, Any], ...] = (self.asr, self.vad)
+        self.online: Online | None = None
+        self._entries: tuple[AnyStage, ...] = (self.pieces, self.vad)
+        inner: tuple[AnyStage, ...] = (self.asr,)
+        if models.streaming_recognizer:
+            steps = stages.Stage[Piece, Spoken]("asr_online", models.streaming_recognizer.advance)
+            self.online = Online(models.streaming_recognizer, steps)
+            inner = (*inner, steps)
         if models.punctuation:
             self.punc = stages.Stage("punc", models.punctuation.punctuate)
-            self._all = (self.punc, *self._all)
+            inner = (self.punc, *inner)
+        self._all = (*inner, *self._entries)
 
-    def discard(self, item_id: int) -> None:
-        """Drop all that waits with this id."""
+    def discard(self, work_id: int) -> None:
+        """Drop all work with this id."""
         for stage in self._all:
-            stage.discard(item_id)
+            stage.discard(work_id)
 
     def forget_memory_limits(self) -> None:
         """Try large batches again."""
@@ -38,17 +65,17 @@ class Pipeline:
             stage.memory_limit_s = float("inf")
 
     def decide(
-        self, limits: messages.BatchLimits, now: float, *, free_since: float
-    ) -> tuple[stages.Stage[Any, Any], batch_rule.Release] | batch_rule.Wait | None:
+        self, limits: messages.BatchLimits, now: float, *, free_since: float, live: bool
+    ) -> tuple[AnyStage, batch_rule.Release] | batch_rule.Wait | None:
         """Return what to run now, or until when to wait for company; None when nothing waits."""
         stage = min(self._all, key=lambda stage: stage.queue.most_urgent)
         if not stage.queue:
             return None
-        decision = stage.decide_batch(limits, now, idle=self._may_wait(free_since))
+        idle = self._may_wait(stage, free_since)
+        decision = stage.decide_batch(limits, now, idle=idle, live=live)
         return decision if isinstance(decision, batch_rule.Wait) else (stage, decision)
 
-    def _may_wait(self, free_since: float) -> bool:
-        newcomers = self.vad.queue
-        return not any(stage.queue for stage in self._all if stage is not self.vad) and all(
-            item.enqueued_at >= free_since for item in newcomers
-        )
+    def _may_wait(self, stage: AnyStage, free_since: float) -> bool:
+        if stage not in self._entries or any(s.queue for s in self._all if s is not stage):
+            return False
+        return all(item.enqueued_at >= free_since for item in stage.queue)

@@ -4,12 +4,12 @@ Audio is mono 16 kHz int16. Which models and devices there are is not known here
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asr_server.speech import spans
+from asr_server.speech import pieces, spans
 
 Audio = NDArray[np.int16]
 
@@ -21,11 +21,37 @@ class Vad(Protocol):
         """Return the spans of speech of each utterance."""
 
 
+class StreamingVad(Protocol):
+    """Finds speech while it is spoken; the state of a stream is known to the model alone."""
+
+    def start(self) -> Any:
+        """Return the state of a stream at its beginning."""
+
+    def advance(self, batch: Sequence[pieces.Piece[Any]], /) -> Sequence[pieces.Endpoints[Any]]:
+        """Return what is known after one more piece of each stream, of any length."""
+
+
 class Recognizer(Protocol):
     """Recognises speech."""
 
     def recognize(self, audio: Sequence[Audio]) -> Sequence[tuple[str, ...]]:
         """Return the tokens of each utterance."""
+
+
+class StreamingRecognizer(Protocol):
+    """Recognises speech while it is spoken, utterance by utterance."""
+
+    def step_samples(self, chunk_size: tuple[int, int, int]) -> int:
+        """Return the length of every piece of an utterance but its last. ValueError: no such size.
+
+        `chunk_size` is FunASR's, in frames of 60 ms: look-back, chunk, look-ahead.
+        """
+
+    def start(self, chunk_size: tuple[int, int, int]) -> Any:
+        """Return the state of an utterance at its beginning."""
+
+    def advance(self, batch: Sequence[pieces.Piece[Any]], /) -> Sequence[pieces.Spoken[Any]]:
+        """Return what one more piece of each utterance adds; their chunk sizes may differ."""
 
 
 class Punctuation(Protocol):
@@ -41,6 +67,14 @@ class Models(Protocol):
     @property
     def vad(self) -> Vad:
         """Finds speech."""
+
+    @property
+    def streaming_vad(self) -> StreamingVad:
+        """Finds speech while it is spoken."""
+
+    @property
+    def streaming_recognizer(self) -> StreamingRecognizer | None:
+        """Recognises speech while it is spoken, where the model folder has it."""
 
     @property
     def recognizer(self) -> Recognizer:

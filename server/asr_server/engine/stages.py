@@ -30,12 +30,17 @@ class Task(Generic[Input, Output]):
     fail: Callable[[str], None]
 
 
-@dataclass
+@dataclass(eq=False)
 class Stage(Generic[Input, Output]):
-    """One model with its queue, its learned speed and its memory limit."""
+    """One model with its queue, its learned speed and its memory limit.
+
+    Where `most_items` is given it bounds a batch in place of the configured size. Such a stage has
+    pieces of live audio, many a second for each stream: their waits are not reported one by one.
+    """
 
     name: messages.Stage
     compute: recovery.Compute[Input, Output]
+    most_items: int | None = None
     queue: work_queue.WorkQueue = field(default_factory=work_queue.WorkQueue)
     service_time: service_times.ServiceTime = field(default=service_times.ServiceTime())
     memory_limit_s: float = math.inf  # padded seconds of a batch
@@ -52,16 +57,21 @@ class Stage(Generic[Input, Output]):
         self._tasks.pop(item_id, None)
 
     def decide_batch(
-        self, limits: messages.BatchLimits, now: float, *, idle: bool
+        self, limits: messages.BatchLimits, now: float, *, idle: bool, live: bool
     ) -> batch_rule.Release | batch_rule.Wait:
         """Choose among what waits, which is at least one item."""
-        audio_s = min(limits.batch_audio_s, self.memory_limit_s)
+        own_limits = msgspec.structs.replace(
+            limits,
+            batch_size=self.most_items or limits.batch_size,
+            batch_audio_s=min(limits.batch_audio_s, self.memory_limit_s),
+        )
         return batch_rule.decide_batch(
             self.queue.look_ahead(),
-            msgspec.structs.replace(limits, batch_audio_s=audio_s),
+            own_limits,
             now,
             service_time=self.service_time,
             idle=idle,
+            live=live,
         )
 
     def run(
@@ -86,7 +96,7 @@ class Stage(Generic[Input, Output]):
         busy_s = clock() - start
         if not reports and not any(isinstance(outcome, recovery.Poison) for outcome in outcomes):
             self.service_time = self.service_time.after(release.padded_s, busy_s)
-        for report in [_describe(self.name, release, start, busy_s), *reports]:
+        for report in [self._describe(release, start, busy_s), *reports]:
             send(report)
         for item, outcome in zip(release.items, outcomes, strict=True):
             self._tell(item, outcome, clock())
@@ -103,17 +113,19 @@ class Stage(Generic[Input, Output]):
         else:
             task.take(outcome, now)
 
-
-def _describe(
-    stage: messages.Stage, release: batch_rule.Release, start: float, busy_s: float
-) -> messages.BatchRan:
-    return messages.BatchRan(
-        stage=stage,
-        size=len(release.items),
-        audio_s=release.audio_s,
-        padded_s=release.padded_s,
-        busy_s=busy_s,
-        reason=release.reason,
-        classes=tuple(item.item_class for item in release.items),
-        waits=tuple(max(0.0, start - item.enqueued_at) for item in release.items),
-    )
+    def _describe(
+        self, release: batch_rule.Release, start: float, busy_s: float
+    ) -> messages.BatchRan:
+        items = [
+            item for item in release.items if self.most_items is None or item.item_class == "file"
+        ]
+        return messages.BatchRan(
+            stage=self.name,
+            size=len(release.items),
+            audio_s=release.audio_s,
+            padded_s=release.padded_s,
+            busy_s=busy_s,
+            reason=release.reason,
+            classes=tuple(item.item_class for item in items),
+            waits=tuple(max(0.0, start - item.enqueued_at) for item in items),
+        )

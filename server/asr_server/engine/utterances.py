@@ -1,16 +1,20 @@
 """One utterance on its way through the stages: what is known of it, and what it waits for.
 
+1. The VAD hears it as a whole, or a long one piece by piece, so that nobody waits for its hour.
+2. What is found is recognised while the rest is still heard.
+3. The tokens of all its speech are punctuated together.
+
 No torch, no clock: audio in, and the results of the stages put together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from asr_server.engine import pipeline, stages
-from asr_server.engine.protocols import Audio
+from asr_server.engine import feeds, listener, pipeline, stages
 from asr_server.link import messages
 from asr_server.models import tokens as token_text
 from asr_server.scheduling import work
-from asr_server.speech import spans
+from asr_server.speech import pieces, spans
 
 SAMPLES_PER_S = 16_000
 SAMPLES_PER_MS = SAMPLES_PER_S // 1000
@@ -26,7 +30,7 @@ class Utterance:
         self,
         request: messages.Recognize,
         work_id: int,
-        audio: Audio,
+        audio: feeds.Feeds,
         line: pipeline.Pipeline,
         send: stages.Send,
     ) -> None:
@@ -35,51 +39,79 @@ class Utterance:
         self._audio = audio
         self._line = line
         self._send = send
-        self._spans: Sequence[spans.Span] = ()
+        self._spans: list[spans.Span] = []
         self._tokens: list[tuple[str, ...]] = []
-        self._missing = 0
+        self._missing = 0  # spans that have no tokens yet
+        self._is_heard = False
 
     def start(self, now: float) -> None:
         """Ask where its speech is; it waits since the front received it."""
-        enqueued_at = min(now, self._request.received_at)
-        audio_s = len(self._audio) / SAMPLES_PER_S
-        item = self._work(0, audio_s, self._request.deadline, enqueued_at)
-        self._line.vad.add(stages.Task(item, lambda: self._audio, self._take_spans, self._fail))
+        since = min(now, self._request.received_at)
+        end = self._audio.end
+        if end > listener.MOST_SAMPLES:
+            listener.Listener(self._line, self._audio, 0, self).close(since)
+            return
+        item = self._plan_work(0, end / SAMPLES_PER_S, self._request.deadline, since)
+        self._line.vad.add(
+            stages.Task(item, lambda: self._audio.audio(0, end), self._take_all_spans, self.fail)
+        )
 
-    def _take_spans(self, found: Sequence[spans.Span], now: float) -> None:
-        self._spans = found
-        self._tokens = [()] * len(found)
-        self._missing = len(found)
-        for index in range(len(found)):
-            self._recognize(index, now)
-        if not found:
-            self._answer("")
+    def piece_work(self, start: int, end: int, now: float) -> work.WorkItem:
+        """Return the work of hearing the samples from `start` to `end`."""
+        deadline = work.piece_deadline(self._request.deadline, start / SAMPLES_PER_S)
+        return self._plan_work(0, (end - start) / SAMPLES_PER_S, deadline, now)
 
-    def _recognize(self, index: int, now: float) -> None:
-        span = self._spans[index]
+    def take_endpoints(self, found: pieces.Endpoints[Any], now: float, *, last: bool) -> None:
+        """Take what the VAD knows after a piece."""
+        self._take_spans(found.ended, now, last=last)
+
+    def fail(self, reason: str) -> None:
+        """Give it up."""
+        self._send(messages.Failed(self._request.item_id, reason))
+
+    def _take_all_spans(self, found: Sequence[spans.Span], now: float) -> None:
+        self._take_spans(found, now, last=True)
+
+    def _take_spans(self, found: Iterable[spans.Span], now: float, *, last: bool) -> None:
+        self._is_heard = last
+        for span in found:
+            self._spans.append(span)
+            self._tokens.append(())
+            self._missing += 1
+            self._recognize(len(self._spans) - 1, span, now)
+        self._go_on(now)
+
+    def _recognize(self, index: int, span: spans.Span, now: float) -> None:
+        start, end = span.start_ms * SAMPLES_PER_MS, span.end_ms * SAMPLES_PER_MS
         deadline = work.segment_deadline(self._request.deadline, span.start_ms / 1000)
-        item = self._work(index, (span.end_ms - span.start_ms) / 1000, deadline, now)
-        samples = slice(span.start_ms * SAMPLES_PER_MS, span.end_ms * SAMPLES_PER_MS)
 
         def take(tokens: tuple[str, ...], now: float) -> None:
-            self._take_tokens(index, tokens, now)
+            self._tokens[index] = tokens
+            self._missing -= 1
+            self._go_on(now)
 
-        self._line.asr.add(stages.Task(item, lambda: self._audio[samples], take, self._fail))
+        self._line.asr.add(
+            stages.Task(
+                self._plan_work(index, (end - start) / SAMPLES_PER_S, deadline, now),
+                lambda: self._audio.audio(start, end),
+                take,
+                self.fail,
+            )
+        )
 
-    def _take_tokens(self, index: int, tokens: tuple[str, ...], now: float) -> None:
-        self._tokens[index] = tokens
-        self._missing -= 1
-        if self._missing:
+    def _go_on(self, now: float) -> None:
+        """Punctuate and answer, once everything is recognised."""
+        if self._missing or not self._is_heard:
             return
         spoken = [token for tokens in self._tokens for token in tokens]
-        if self._line.punc and spoken:
-            speech_ms = sum(span.end_ms - span.start_ms for span in self._spans)
-            item = self._work(0, speech_ms / 1000, self._request.deadline, now)
-            self._line.punc.add(
-                stages.Task(item, lambda: spoken, lambda text, _now: self._answer(text), self._fail)
-            )
-        else:
+        if self._line.punc is None or not spoken:
             self._answer(token_text.join(spoken))
+            return
+        speech_ms = sum(span.end_ms - span.start_ms for span in self._spans)
+        item = self._plan_work(0, speech_ms / 1000, self._request.deadline, now)
+        self._line.punc.add(
+            stages.Task(item, lambda: spoken, lambda text, _now: self._answer(text), self.fail)
+        )
 
     def _answer(self, text: str) -> None:
         segments = tuple(
@@ -88,12 +120,7 @@ class Utterance:
         )
         self._send(messages.Recognized(self._request.item_id, text, segments))
 
-    def _fail(self, reason: str) -> None:
-        self._send(messages.Failed(self._request.item_id, reason))
-
-    def _work(
-        self, index: int, audio_s: float, deadline: float, enqueued_at: float
-    ) -> work.WorkItem:
+    def _plan_work(self, index: int, audio_s: float, deadline: float, now: float) -> work.WorkItem:
         return work.WorkItem(
             item_id=self.work_id,
             index=index,
@@ -101,5 +128,5 @@ class Utterance:
             audio_s=audio_s,
             deadline=deadline,
             received_at=self._request.received_at,
-            enqueued_at=enqueued_at,
+            enqueued_at=now,
         )

@@ -182,7 +182,8 @@ class BatchRan(Message, frozen=True):
     """One batch was run; the front turns this into metrics.
 
     `audio_s` is what was asked for, `padded_s` what was computed; `waits` has one queue wait in
-    seconds per item, in the order of `classes`.
+    seconds per item, in the order of `classes`. Pieces of live audio on their way to the VAD are
+    not among them: they would outnumber all else.
     """
 
     stage: Stage

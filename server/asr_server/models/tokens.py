@@ -50,11 +50,15 @@ def split(text: str) -> tuple[str, ...]:
     return tuple(_TOKEN.findall(text))
 
 
-def join(tokens: Sequence[str]) -> str:
-    """Join tokens to text: a space between two ASCII words, none beside Chinese characters."""
+def join(tokens: Sequence[str], after: str = "") -> str:
+    """Join tokens to text: a space between two ASCII words, none beside Chinese characters.
+
+    The text continues the character or text `after`: it starts with a space if it has to.
+    """
     text = ""
     for token in tokens:
-        if text and text[-1].isascii() and token[0].isascii():
+        before = text or after
+        if before and before[-1].isascii() and token[0].isascii():
             text += " "
         text += token
     return text

@@ -8,10 +8,12 @@
 4. A batch has at most `batch_size` items and at most `batch_audio_s` padded seconds (items times
    the longest of them); only a head that is longer than that exceeds it, and goes alone.
 5. While the head can meet its deadline, the batch stays short enough for that.
-6. Only an idle engine waits for company: until `max_wait_ms` after the first of the batch was
+6. While speech is live, no batch is filled for longer than `LIVE_BATCH_S`, however long files are.
+7. Only an idle engine waits for company: until `max_wait_ms` after the first of the batch was
    enqueued, or until the head's slack is used up.
 """
 
+import math
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -74,10 +76,19 @@ def decide_batch(
     *,
     service_time: service_times.ServiceTime,
     idle: bool,
+    live: bool = False,
 ) -> Release | Wait:
-    """Choose among at least one item, most urgent first; `idle` says that waiting is allowed."""
+    """Choose among at least one item, most urgent first.
+
+    `idle` says that waiting is allowed, `live` that others are speaking while the batch runs.
+    """
     head = waiting[0]
-    release = _fill(waiting, limits, head.deadline - now, service_time)
+    slack_s = head.deadline - now
+    if (service_time.predict_s(head.audio_s) or 0.0) > slack_s:
+        slack_s = math.inf  # too late for the head: a short batch would only delay the others
+    if live:
+        slack_s = min(slack_s, work.LIVE_BATCH_S)
+    release = _fill(waiting, limits, slack_s, service_time)
     if release.reason != "idle" or not idle:
         return release
     duration_s = service_time.predict_s(release.padded_s) or 0.0
@@ -95,8 +106,6 @@ def _fill(
     batch = [waiting[0]]
     longest_s = waiting[0].audio_s
     start_padded_s = service_time.start_padded_s
-    if (service_time.predict_s(longest_s) or 0.0) > slack_s:
-        slack_s = float("inf")  # too late for the head: a short batch would only delay the others
     for item, sharing in _candidates(waiting, limits.batch_size):
         if len(batch) >= limits.batch_size:
             break

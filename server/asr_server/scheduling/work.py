@@ -13,6 +13,9 @@ ItemClass = Literal["final", "partial", "file"]
 LAG_S: dict[ItemClass, float] = {"final": 0.0, "partial": 1.0, "file": 30.0}
 LONGEST_WAIT_S = 3600.0  # whatever the deadline says, an item ages as if it were due by then
 PACE_AFTER_S = 30.0
+PIECES_AHEAD_S = 300.0  # how far the VAD may be ahead: enough segments to fill batches from
+LIVE_WITHIN_S = 0.2  # what is spoken now is due so long after it came to a stage
+LIVE_BATCH_S = 0.2  # and while anything is, no batch is filled for longer than this
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +47,8 @@ def segment_deadline(deadline: float, start_s: float) -> float:
     hour do not stand in front of whatever comes after it.
     """
     return deadline + max(0.0, start_s - PACE_AFTER_S)
+
+
+def piece_deadline(deadline: float, start_s: float) -> float:
+    """Return the deadline of hearing the piece of an utterance that starts at `start_s`."""
+    return segment_deadline(deadline, start_s - PIECES_AHEAD_S)

@@ -9,6 +9,7 @@ import pytest
 from asr_server.engine import loop
 from asr_server.link import messages
 from asr_server.speech.spans import Span
+from tests.unit.asr_server.engine import callers, streaming_models
 
 POISON, HUGE = 666, 777
 
@@ -45,8 +46,11 @@ class FakeModels:
     start_s: float = 0.01
     capacity: int = 1000
     has_punctuation: bool = True
+    has_online: bool = True
+    audio_cost: float = 0.0  # seconds for each padded second
     batches: list = field(default_factory=list)
     lost_at: int | None = None
+    poisoned: set = field(default_factory=lambda: {"asr"})  # stages that cannot bear poison
 
     @property
     def vad(self):
@@ -60,14 +64,20 @@ class FakeModels:
     def punctuation(self):
         return self if self.has_punctuation else None
 
+    @property
+    def streaming_vad(self):
+        return streaming_models.StreamingVad(self._run)
+
+    @property
+    def streaming_recognizer(self):
+        return streaming_models.StreamingRecognizer(self._run) if self.has_online else None
+
     def detect(self, audio):
         self._run("vad", audio)
         return [spans_of(row) for row in audio]
 
     def recognize(self, audio):
         self._run("asr", audio)
-        if any(POISON in row for row in audio):
-            raise ValueError("poison in the batch")
         if any(HUGE in row for row in audio):
             raise MemoryError("far too much")
         return [(f"t{row[0]}",) if row.any() else () for row in audio]
@@ -78,11 +88,16 @@ class FakeModels:
 
     def _run(self, stage, rows):
         self.batches.append((stage, len(rows)))
-        self.clock.now += self.start_s
+        longest_s = max(map(len, rows)) / 16_000 if stage != "punc" else 0.0
+        self.clock.now += self.start_s + self.audio_cost * len(rows) * longest_s
         if len(self.batches) == self.lost_at:
             raise SystemError("the device is gone")
         if len(rows) > self.capacity:
             raise MemoryError(f"{len(rows)} rows")
+        if stage in self.poisoned and any(POISON in row for row in rows):
+            raise ValueError("poison in the batch")
+        if stage != "punc" and any(callers.STALE in row for row in rows):
+            raise AssertionError("settled audio was read")
 
 
 def spans_of(row):
@@ -101,6 +116,7 @@ class Front:
         self.device = FakeDevice()
         self.audio = np.zeros(16_000 * seconds, dtype=np.int16)
         self.loop = loop.BatchLoop(models, self.audio, limits, self.device, clock)
+        self.callers = {}
         self._used = 0
         self._items = 0
 
@@ -120,13 +136,34 @@ class Front:
             self.clock.now + within_s,
         )
 
+    def call(self, **options):
+        """Return a new caller, whose stream has to be opened."""
+        self._items += 1
+        caller = callers.Caller(self, self._items, **options)
+        self.callers[self._items] = caller
+        return caller
+
+    def write(self, audio):
+        """Put audio into the arena; return its offset."""
+        offset = self._used
+        self.audio[offset : offset + len(audio)] = audio
+        self._used += len(audio) + 1
+        return offset
+
+    def turn(self, *arriving):
+        """Turn once; return the replies and for how long the engine would wait."""
+        turn = self.loop.turn(arriving)
+        for reply in turn.replies:
+            callers.deliver(self.callers, reply)
+        return turn.replies, turn.wait_s
+
     def run(self, *arriving):
         """Turn until nothing is left to do; return all replies."""
         replies, wait_s = [], 0.0
         while wait_s is not None:
-            turn = self.loop.turn(arriving)
-            replies += turn.replies
-            arriving, wait_s = (), turn.wait_s
+            told, wait_s = self.turn(*arriving)
+            replies += told
+            arriving = ()
             self.clock.now += wait_s or 0.0
         return replies
 

@@ -1,0 +1,167 @@
+"""One utterance of a stream: followed while it is spoken, recognised as a whole when it has ended.
+
+1. The streaming recogniser goes through it in steps of one length. They follow from where the
+   utterance starts and ends alone, never from when its audio came: as many whole steps as it has,
+   then one last step with the rest, which may be empty. A step is taken when all of it is certain
+   to belong to the utterance, one at a time.
+2. In mode online the last step is the final. In mode 2pass, or without a streaming recogniser, the
+   end of the utterance ends the steps, and it is recognised as a whole; 2pass punctuates it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from asr_server.engine import feeds, pipeline, stages
+from asr_server.engine.protocols import Audio
+from asr_server.link import messages
+from asr_server.models import tokens as token_text
+from asr_server.scheduling import work
+from asr_server.speech import pieces
+
+SAMPLES_PER_S = 16_000
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an utterance needs of its stream; `work_id` is the id of all the stream's work."""
+
+    request: messages.OpenStream
+    work_id: int
+    audio: feeds.Feeds
+    line: pipeline.Pipeline
+    send: stages.Send
+
+    def fail(self, reason: str) -> None:
+        """Give the stream up."""
+        self.send(messages.StreamFailed(self.request.stream_id, reason))
+
+    def plan_work(
+        self, index: int, item_class: messages.ItemClass, samples: int, since: float
+    ) -> work.WorkItem:
+        """Return the item for samples that wait since then."""
+        return work.WorkItem(
+            item_id=self.work_id,
+            index=index,
+            item_class=item_class,
+            audio_s=samples / SAMPLES_PER_S,
+            deadline=since + work.LIVE_WITHIN_S,
+            received_at=since,
+            enqueued_at=since,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    start: int
+    end: int
+    last: bool
+
+
+class LiveUtterance:
+    """It is open while it has no `end`, and answered when it has a `final`.
+
+    Positions are samples from the start of the stream. `unsent` is partial text that nobody was
+    told yet; `tell` is called when there is some, and when there is the final.
+    """
+
+    __slots__ = (
+        "_certain", "_context", "_heard", "_last_character", "_online", "_state", "_tell",
+        "_waiting", "end", "final", "number", "start", "unsent",
+    )  # fmt: skip
+
+    def __init__(self, context: Context, number: int, start: int, tell: Callable[[], None]) -> None:
+        self.number = number
+        self.start = start
+        self.end: int | None = None
+        self.final: messages.Final | None = None
+        self.unsent = ""
+        self._context = context
+        self._tell = tell
+        self._online = context.line.online  # as long as it is followed
+        self._state = self._online and self._online.model.start(context.request.chunk_size)
+        self._heard = self._certain = start
+        self._last_character = ""
+        self._waiting: messages.ItemClass | None = None  # the class of the step that waits
+
+    def follow(self, certain: int, now: float) -> None:
+        """It is certain up to there: let its next step wait, if all of that is certain."""
+        self._certain = certain
+        step = self._plan_step()
+        item_class: messages.ItemClass = "partial" if self.end is None else "final"
+        if step is None or self._online is None or self._waiting == item_class:
+            return
+        self._waiting = item_class
+
+        def take(spoken: pieces.Spoken[Any], now: float) -> None:
+            self._take_step(step, spoken)
+            self.follow(self._certain, now)
+
+        self._online.stage.add(
+            stages.Task(
+                self._context.plan_work(self.number, item_class, step.end - step.start, now),
+                lambda: pieces.Piece(self._state, self._audio(step.start, step.end), step.last),
+                take,
+                self._context.fail,
+            )
+        )
+
+    def finish(self, end: int, now: float) -> None:
+        """Give it its end."""
+        self.end = end
+        if self._online and self._context.request.mode == "online":
+            self.follow(end, now)
+            return
+        if self._online:
+            self._online.stage.discard(self._context.work_id)
+            self._online = None
+            self.unsent = ""
+        self._context.line.asr.add(
+            stages.Task(
+                self._context.plan_work(self.number, "final", end - self.start, now),
+                lambda: self._audio(self.start, end),
+                self._take_tokens,
+                self._context.fail,
+            )
+        )
+
+    def _plan_step(self) -> _Step | None:
+        if self._online is None:
+            return None
+        stop = self._heard + self._online.model.step_samples(self._context.request.chunk_size)
+        if stop <= (self._certain if self.end is None else self.end):
+            return _Step(self._heard, stop, last=False)
+        return None if self.end is None else _Step(self._heard, self.end, last=True)
+
+    def _take_step(self, step: _Step, spoken: pieces.Spoken[Any]) -> None:
+        self._waiting = None
+        self._heard = step.end
+        self._state = spoken.state
+        text = token_text.join(spoken.tokens, after=self._last_character)
+        self._last_character = text[-1:] or self._last_character
+        if step.last:
+            self._online = None
+            self._answer(text, spoken.tokens)
+        elif text:
+            self.unsent += text
+            self._tell()
+
+    def _take_tokens(self, tokens: tuple[str, ...], now: float) -> None:
+        punc = self._context.line.punc
+        if punc is None or not tokens or self._context.request.mode == "online":
+            self._answer(token_text.join(tokens), tokens)
+            return
+        item = self._context.plan_work(self.number, "final", (self.end or 0) - self.start, now)
+
+        def take(text: str, _now: float) -> None:
+            self._answer(text, tokens)
+
+        punc.add(stages.Task(item, lambda: tokens, take, self._context.fail))
+
+    def _answer(self, text: str, tokens: tuple[str, ...]) -> None:
+        stream_id, end = self._context.request.stream_id, self.end or 0
+        self.final = messages.Final(stream_id, self.number, self.start, end, text, tokens)
+        self._tell()
+
+    def _audio(self, start: int, end: int) -> Audio:
+        return self._context.audio.audio(start, end)
