@@ -70,8 +70,8 @@ e2e-full: setup ## end-to-end tests with KEDA too, in our own cluster; it takes 
 	@tests/cluster/cluster keda
 	@eval "$$(tests/cluster/cluster env)"; tests/cluster/with-cluster .venv/bin/pytest tests/e2e
 
-peers: $(venv) ## speak to the server with FunASR's own client: make peers FUNASR_SRC=<checkout of FunASR>
-	@FUNASR_SRC="$${FUNASR_SRC:?name a checkout of FunASR}" .venv/bin/pytest -q tests/peers
+peers: $(venv) ## speak to the server with other people's clients: make peers FUNASR_SRC=<checkout of FunASR> [RECORD=1]
+	@FUNASR_SRC="$${FUNASR_SRC:?name a checkout of FunASR}" .venv/bin/pytest tests/peers
 
 images: ## build localhost/asr-operator:dev and localhost/asr-server:dev, by Docker or by buildah as root
 	@tests/cluster/images
