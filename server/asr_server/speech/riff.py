@@ -32,6 +32,11 @@ class WavHeader:
     data_offset: int
     data_bytes: int | None
 
+    @property
+    def bytes_per_s(self) -> int:
+        """Bytes that are one second of the samples."""
+        return self.sample_rate_hz * self.channels * self.samples.width_bytes
+
 
 def may_start_riff(head: bytes) -> bool:
     """Tell whether a stream that begins with `head` can still turn out to be a WAV file."""

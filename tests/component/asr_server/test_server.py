@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
+import soxr
 import websockets
 from funasr_client import async_funasr_client
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -179,6 +180,49 @@ async def test_unknown_modes_and_live_files_are_refused_and_the_connection_lives
         await speak(client, utterances[2].audio)
         await client.send(END)
         assert (await receive(client))["text"]
+
+
+async def recognize_all(server, utterances, audio, **options):
+    """Send each utterance, as `audio` makes it, over one connection; return their words."""
+    async with websockets.connect(server.url) as client:
+        for utterance in utterances:
+            await client.send(json.dumps({"mode": "offline", **options}))
+            await client.send(audio(utterance).tobytes())
+            await client.send(END)
+        answers = [await receive(client) for _ in range(2 * len(utterances))]
+    return [plain(answer["text"]) for answer in answers[::2]]
+
+
+async def test_telephone_speech_is_heard_as_well_as_speech_without_its_upper_half(
+    server, utterances, cer
+):
+    def halve(utterance):
+        return soxr.resample(utterance.audio, 16000, 8000)
+
+    def filter_out(utterance):
+        return soxr.resample(halve(utterance), 8000, 16000)
+
+    texts = [utterance.text for utterance in utterances]
+    telephone = await recognize_all(server, utterances, halve, audio_fs=8000)
+    filtered = await recognize_all(server, utterances, filter_out)
+    assert cer(zip(texts, telephone, strict=True)) <= 0.15  # 94 % by FunASR's own server
+    assert cer(zip(texts, telephone, strict=True)) <= cer(zip(texts, filtered, strict=True)) + 0.01
+
+
+async def test_asr_client_brings_the_words_of_a_folder(server, utterances, tmp_path):
+    for utterance in utterances[:8]:
+        soundfile.write(tmp_path / f"{utterance.name}.wav", utterance.audio, 16000)
+    command = [sys.executable, "-m", "asr_server.client", server.url, str(tmp_path)]
+    client = await asyncio.create_subprocess_exec(
+        *command, "--format=json", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    out, err = await client.communicate()
+    assert client.returncode == 0, err.decode()
+    found = {Path(each["file"]).stem: each for each in map(json.loads, out.splitlines())}
+    for utterance in utterances[:8]:
+        (answer,) = await recognize_all(server, [utterance], lambda each: each.audio)
+        assert plain(found[utterance.name]["text"]) == answer
+        assert found[utterance.name]["duration_s"] == len(utterance.audio) // 16 / 1000
 
 
 @pytest.mark.parametrize("audio_format", ["FLAC", "MP3", "OGG"])
