@@ -46,7 +46,6 @@ class Models:
     name: str
     device: str
     dtype: str
-    streaming_recognizer: None = None  # no model folder has it yet
 
     def warm_up(self, batch_size: int, audio_s: float) -> None:
         """Run noise through every stage, from one row to the limits of a batch.
