@@ -87,7 +87,7 @@ class BatchLoop:
     def _open(self, request: messages.OpenStream) -> None:
         try:
             if self._line.online:
-                self._line.online.model.step_samples(request.chunk_size)
+                self._line.online.model.start(request.chunk_size)  # for its error
         except ValueError as error:
             self._send(messages.StreamFailed(request.stream_id, str(error)))
             return

@@ -42,13 +42,14 @@ class StreamingRecognizer(Protocol):
     """Recognises speech while it is spoken, utterance by utterance."""
 
     def step_samples(self, chunk_size: tuple[int, int, int]) -> int:
-        """Return the length of every piece of an utterance but its last. ValueError: no such size.
-
-        `chunk_size` is FunASR's, in frames of 60 ms: look-back, chunk, look-ahead.
-        """
+        """Return the length of every piece of an utterance but its last."""
 
     def start(self, chunk_size: tuple[int, int, int]) -> Any:
-        """Return the state of an utterance at its beginning."""
+        """Return the state of an utterance at its beginning.
+
+        `chunk_size` is FunASR's, in frames of 60 ms: look-back, chunk, look-ahead. ValueError for
+        one that cannot be.
+        """
 
     def advance(self, batch: Sequence[pieces.Piece[Any]], /) -> Sequence[pieces.Spoken[Any]]:
         """Return what one more piece of each utterance adds; their chunk sizes may differ."""

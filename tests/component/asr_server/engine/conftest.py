@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -14,6 +15,37 @@ from asr_server.link import arena, channel, messages
 
 WAIT_S = 60.0
 ANSWERS = messages.Recognized | messages.Failed
+OF_STREAMS = messages.Partial | messages.Final | messages.Settled
+ENDS = messages.StreamEnded | messages.StreamFailed
+
+
+@dataclass
+class Heard:
+    """What the engine has said of one stream."""
+
+    samples: int
+    texts: dict = field(default_factory=dict)
+    finals: list = field(default_factory=list)
+    settled: int = 0
+    end: object = None
+
+    def take(self, message):
+        assert self.end is None
+        match message:
+            case messages.Partial():
+                self.texts[message.utterance] = self.texts.get(message.utterance, "") + message.text
+            case messages.Final():
+                self.finals.append(message)
+            case messages.Settled():
+                assert message.position > self.settled
+                self.settled = message.position
+            case _:
+                self.end = message
+
+    def text(self, mode):
+        """Return all that a client of this mode would show in the end."""
+        begun = self.texts if mode == "online" else {}
+        return "".join(begun.get(final.utterance, "") + final.text for final in self.finals)
 
 
 class EngineProcess:
@@ -24,6 +56,7 @@ class EngineProcess:
         self.reports = []
         self._items = 0
         self._answers = {}
+        self._streams = {}
         self._runner = asyncio.Runner()
         ours, theirs = socket.socketpair()
         options = {
@@ -71,6 +104,39 @@ class EngineProcess:
         for request in requests:
             self.arena.release(request.offset)
         return [self._answers.pop(request.item_id) for request in requests]
+
+    def listen(self, *recordings, mode, frame_samples=960):
+        """Speak recordings at once, frame by frame; return what was heard of each."""
+        first = self._items + 1
+        self._items += len(recordings)
+        heard = {first + n: Heard(len(audio)) for n, audio in enumerate(recordings)}
+        for stream_id, audio in zip(heard, recordings, strict=True):
+            self.send(messages.OpenStream(stream_id, mode, (5, 10, 5)))
+            self._streams[stream_id] = self.arena.allocate(max(1, len(audio)))
+            self.arena.write(self._streams[stream_id], audio)
+        for start in range(0, max(map(len, recordings)), frame_samples):
+            feeds = [
+                messages.Feed(
+                    stream_id,
+                    self._streams[stream_id] + start,
+                    min(frame_samples, len(audio) - start),
+                    time.monotonic(),
+                )
+                for stream_id, audio in zip(heard, recordings, strict=True)
+                if start < len(audio)
+            ]
+            self.send(*feeds)
+        self.send(*[messages.EndStream(stream_id, time.monotonic()) for stream_id in heard])
+        while not all(stream.end for stream in heard.values()):
+            message = self.receive()
+            if isinstance(message, OF_STREAMS | ENDS):
+                heard[message.stream_id].take(message)
+            else:
+                self.reports.append(message)
+            assert message is not None, "the engine has ended"
+        for stream_id in heard:
+            self.arena.release(self._streams.pop(stream_id))
+        return list(heard.values())
 
     def batch_sizes(self, stage):
         """Return the sizes of the batches reported since the last call."""

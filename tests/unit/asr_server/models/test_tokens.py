@@ -55,3 +55,10 @@ def test_a_word_that_goes_on_is_not_finished(pieces, finished):
 
 def test_special_outputs_have_no_piece():
     assert tokens.name_pieces([1, 3, 0, 4, 2], ["<blank>", "<s>", "</s>", "a", "b"]) == ("a", "b")
+
+
+@given(TOKENS, st.integers(0, 10))
+def test_parts_that_follow_each_other_join_to_the_same_text(given_tokens, cut):
+    first = tokens.join(given_tokens[:cut])
+    second = tokens.join(given_tokens[cut:], after=first[-1:])
+    assert first + second == tokens.join(given_tokens)

@@ -33,8 +33,10 @@ def learned(start_s, per_padded_s):
 UNKNOWN = service_time.ServiceTime()
 
 
-def decide(items, limits=Limits(), *, service_time=UNKNOWN, idle=False, now=NOW):
-    return batch_rule.decide_batch(items, limits, now, service_time=service_time, idle=idle)
+def decide(items, limits=Limits(), *, service_time=UNKNOWN, idle=False, now=NOW, live=False):
+    return batch_rule.decide_batch(
+        items, limits, now, service_time=service_time, idle=idle, live=live
+    )
 
 
 FILLED = {
@@ -133,3 +135,16 @@ def test_new_limits_hold_for_the_next_decision():
     limits = Limits()
     assert len(decide(items, limits).items) == 8
     assert len(decide(items, replace(limits, batch_size=3)).items) == 3
+
+
+@pytest.mark.parametrize(
+    ("deadline", "lengths_s", "size"),
+    [(NOW + 60, [10] * 6, 2), (NOW - 60, [10] * 6, 2), (NOW + 60, [50, 50], 1)],
+    ids=["with time left", "too late for the head", "a head that takes longer goes alone"],
+)
+def test_while_speech_is_live_no_batch_is_filled_for_long(deadline, lengths_s, size):
+    items, slow = waiting(*lengths_s, deadline=deadline), learned(0.0, work.LIVE_BATCH_S / 25)
+    live = decide(items, Limits(batch_audio_s=200), service_time=slow, live=True)
+    assert (len(live.items), live.reason) == (size, "slack")
+    alone = decide(items, Limits(batch_audio_s=200), service_time=slow)
+    assert len(alone.items) == len(lengths_s)

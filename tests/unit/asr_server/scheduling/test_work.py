@@ -49,3 +49,8 @@ def test_urgency_is_never_before_the_item_was_received_and_never_endless(kind, r
 )
 def test_later_segments_of_a_long_utterance_are_due_at_the_pace_of_speech(start_s, expected):
     assert work.segment_deadline(5.0, start_s) == expected
+
+
+def test_the_vad_is_due_minutes_before_the_recogniser_but_at_the_same_pace():
+    assert work.piece_deadline(5.0, 300.0) == work.segment_deadline(5.0, 0.0)
+    assert work.piece_deadline(5.0, 3600.0) == work.segment_deadline(5.0, 3300.0)
