@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup check static component-server component-rest quick format test e2e e2e-full peers images crds dashboards demo demo-down
+.PHONY: help setup check static component-server component-rest quick format test e2e e2e-full peers images simulate crds dashboards demo demo-down
 
 cache := $(or $(ASR_OPERATOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/asr-operator)
 uv_version := 0.13.9
@@ -72,6 +72,9 @@ e2e-full: setup ## end-to-end tests with KEDA too, in our own cluster; it takes 
 
 peers: $(venv) ## speak to the server with other people's clients: make peers FUNASR_SRC=<checkout of FunASR> [RECORD=1]
 	@FUNASR_SRC="$${FUNASR_SRC:?name a checkout of FunASR}" .venv/bin/pytest tests/peers
+
+simulate: $(venv) ## the autoscaler against other rules and oracles in simulation (10 to 15 minutes)
+	@.venv/bin/python -m benchmarks.autoscaling
 
 images: ## build localhost/asr-operator:dev and localhost/asr-server:dev, by Docker or by buildah as root
 	@tests/cluster/images

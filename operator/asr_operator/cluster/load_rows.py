@@ -11,9 +11,9 @@ import msgspec
 
 from asr_operator.api.names import Reason
 from asr_operator.cluster.answers import Labels, PrometheusError, Row
-from asr_operator.cluster.quantiles import Bucket
 from asr_operator.cluster.queries import Query, Windows
 from asr_operator.cluster.work_queue import Key
+from asr_operator.state.quantiles import Bucket
 
 # Exporters say "unknown" by the largest of integers; no value of ours comes near.
 SENTINEL = 1e15

@@ -7,10 +7,10 @@ import math
 from collections.abc import Mapping
 
 from asr_operator.api.names import Reason
-from asr_operator.cluster import quantiles
 from asr_operator.cluster.load_rows import Answers, ServiceRows, is_known
 from asr_operator.cluster.queries import Query
 from asr_operator.cluster.work_queue import Key
+from asr_operator.state import quantiles
 from asr_operator.state.load import LoadQuestion, LoadSample, NoLoad, PodLoad, StageLoad
 
 

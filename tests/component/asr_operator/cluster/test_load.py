@@ -8,8 +8,9 @@ import time
 import pytest
 
 from asr_operator.api.names import Reason
-from asr_operator.cluster import prometheus, quantiles, queries
+from asr_operator.cluster import prometheus, queries
 from asr_operator.settings import PrometheusSettings
+from asr_operator.state import quantiles
 from asr_operator.state.load import LoadQuestion, LoadSample, NoLoad, StageLoad
 
 QUESTION = LoadQuestion()

@@ -4,7 +4,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from asr_operator.cluster import quantiles
+from asr_operator.state import quantiles
 
 INF = math.inf
 

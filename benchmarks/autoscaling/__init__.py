@@ -1,0 +1,1 @@
+"""The autoscaler against other rules and against oracles, in simulation."""
