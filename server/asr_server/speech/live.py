@@ -82,11 +82,8 @@ class LiveInput:
     def take(self, result: StreamResult, now: float) -> list[Outgoing]:
         """Take what the engine says; return what to send."""
         match result:
-            case PartialText(utterance, text, heard_at):
-                if self._partial_at is None:
-                    self._partial_at = now
-                key = (self.number, utterance)
-                return [Increment(self.mode, self.name, key, text, heard_at)] if text else []
+            case PartialText():
+                return [*self._say_held(last=False), *self._take_partial(result, now)]
             case FinalText():
                 return self._take_final(result)
             case SettledTo(position):
@@ -107,6 +104,14 @@ class LiveInput:
     def render_error(self, reason: str) -> Reply:
         """Return a message that does not end the input."""
         return Reply(messages.render_error(self.mode, self.name, reason))
+
+    def _take_partial(self, found: PartialText, now: float) -> list[Outgoing]:
+        if self._partial_at is None:
+            self._partial_at = now
+        if not found.text:
+            return []
+        key = (self.number, found.utterance)
+        return [Increment(self.mode, self.name, key, found.text, found.heard_at)]
 
     def _take_final(self, found: FinalText) -> list[Outgoing]:
         said = self._say_held(last=False)

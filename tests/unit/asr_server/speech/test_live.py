@@ -123,6 +123,14 @@ def test_the_last_message_alone_is_final_and_has_the_last_text_if_it_came_after_
     assert client.said[1:] == [("2pass-offline", "二。", True)]
 
 
+def test_a_final_that_waits_for_more_goes_before_the_partials_of_the_next_utterance():
+    client = Client().send(ONLINE, SECOND * 3, END)
+    client.hear(PartialText(0, "一"), final(0, 0, 16000, "二"), PartialText(1, "三"))
+    client.hear(final(1, 20000, 40000, "四"), StreamDone())
+    assert "".join(reply["text"] for reply in client.replies) == "一二三四"
+    assert [reply["is_final"] for reply in client.replies] == [False, False, False, True]
+
+
 @pytest.mark.parametrize(("start", "label"), [(START, "2pass-offline"), (ONLINE, "online")])
 def test_the_last_message_comes_without_text_where_nothing_is_left_to_say(start, label):
     client = Client().send(start, SECOND).hear(final(0, 0, 9600, "一"), SettledTo(16000))
