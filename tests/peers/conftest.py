@@ -157,3 +157,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def uv() -> str:
+    """The uv that `make peers` names, for environments of the programs' own."""
+    found = os.environ.get("UV") or shutil.which("uv")
+    assert found, "UV names no uv: use make peers"
+    return found

@@ -19,7 +19,7 @@ HEADERS = {
     "x86_64-linux-gnu/libavformat/avformat.h": "libavformat-dev libavcodec-dev libswresample-dev",
     "openssl/ssl.h": "libssl-dev",
 }
-MODES = ["offline"]
+MODES = ["offline", "online", "2pass"]
 ONE_BY_ONE = Speech(("003", "071", "012"), "files")
 
 

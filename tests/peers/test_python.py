@@ -12,7 +12,7 @@ PATH = "runtime/python/websocket/funasr_wss_client.py"
 BEFORE_ACKNOWLEDGEMENTS = "a397d0b27"  # 2026-02-04, the last version that takes any final
 OF_2024 = "dfcc5d47587d3e793cbfec2e9509c0e9a9e1732c"  # 2024-07-02, the older repository's last
 PROCESSES = 4
-MODES = ["offline"]
+MODES = ["offline", "online", "2pass"]
 
 
 def arguments(port, audio_in, mode="offline"):

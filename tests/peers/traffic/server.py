@@ -45,5 +45,5 @@ def _listening_line(log: Path) -> dict | None:
 def _answers(url: str) -> bool:
     try:
         return urllib.request.urlopen(url, timeout=5).status == 200
-    except urllib.error.HTTPError:
+    except urllib.error.URLError:  # not ready, or gone: then its log is shown
         return False

@@ -21,6 +21,7 @@ from websockets.uri import parse_uri
 
 from traffic.recording import HEADER_BYTES, Client, Frame, Recording, Speech
 
+LINGER_S = 2.0
 _TELLING = ("Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "Origin", "User-Agent")
 
 
@@ -95,26 +96,28 @@ class Tap:
         upstream = await asyncio.open_connection("127.0.0.1", self._server_port)
         listener = _Listener()
         self.connections.append(listener.connection)
-        await asyncio.gather(
-            _pass_on(reader, upstream[1], listener.hear_client),
-            _pass_on(upstream[0], writer, listener.hear_server),
-        )
-        for end in (writer, upstream[1]):
-            end.close()
-            with contextlib.suppress(OSError):
-                await end.wait_closed()
+        try:
+            await asyncio.gather(
+                _pass_on(reader, upstream[1], listener.hear_client),
+                _pass_on(upstream[0], writer, listener.hear_server),
+            )
+        finally:
+            writer.close()
+            upstream[1].close()
 
 
 async def _end(server: asyncio.Server) -> None:
     server.close()
     others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    if others:
+        _, unfinished = await asyncio.wait(others, timeout=LINGER_S)
+        for task in unfinished:  # a program that ended without closing its connection
+            task.cancel()
+        await asyncio.gather(*others)
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hear) -> None:
-    with contextlib.suppress(OSError):  # an end that is gone closes the other
+    with contextlib.suppress(OSError, asyncio.CancelledError):  # an end that is gone
         while data := await reader.read(1 << 16):
             hear(data)
             writer.write(data)

@@ -1,0 +1,65 @@
+"""FunASR's HTML5 page in headless Chromium: a file, and a microphone that plays one."""
+
+import functools
+import http.server
+import threading
+from pathlib import Path
+
+import pytest
+
+from traffic.recording import Client, Speech
+
+FOLDER = "runtime/html5/static"
+PLAYWRIGHT = "playwright==1.65.2"
+SPOKEN = Speech(("003", "071"), "microphone")
+NEEDS = {"text": "str", "timestamp": "str or absent"}  # it does JSON.parse(timestamp)
+MODES = ["offline", "online", "2pass"]
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def page_url(source):
+    """The page, served as its own server does, without TLS."""
+    handler = functools.partial(Quiet, directory=source.folder / FOLDER)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://localhost:{server.server_port}/index.html"
+        server.shutdown()
+
+
+@pytest.fixture
+def show(run, page_url, tool, uv):
+    """Let the page recognise speech and give what it shows."""
+    chromium = tool("chromium", "chromium")
+    program = Path(__file__).parent / "browser.py"
+
+    def show(port, speech, mode):
+        python = (uv, "run", "-q", "--no-project", "--python=3.11", f"--with={PLAYWRIGHT}")
+        url = f"ws://127.0.0.1:{port}/"
+        return run(*python, program, page_url, url, speech, chromium, mode).stdout
+
+    return show
+
+
+def test_a_file(stage, source, show):
+    client = Client(
+        *("html5, a file", source.version, "offline", "is_final", f"{FOLDER}/main.js"), needs=NEEDS
+    )
+    with stage.tapped("html5-file", client) as tap:
+        stage.assert_words(show(tap.port, stage.wav(), "file"))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_microphone(stage, source, show, mode):
+    client = Client(
+        *("html5, a microphone", source.version, mode, "is_final", f"{FOLDER}/main.js"),
+        within_s=3.0,
+        needs=NEEDS,
+        note="the samples are those of the utterances; the browser resamples what it plays",
+    )
+    with stage.tapped(f"html5-microphone-{mode}", client, SPOKEN) as tap:
+        stage.assert_words(show(tap.port, stage.wav(SPOKEN), mode), SPOKEN)
