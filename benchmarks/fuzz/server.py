@@ -1,0 +1,93 @@
+"""A real server with the demo models, as a process of its own, and what can be seen of it."""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any, Self
+
+START_S = 120.0
+FLAGS = (
+    *("--host=127.0.0.1", "--port=0", "--probe-port=0", "--threads=1", "--max-utterance=20"),
+    *("--audio-buffer-mb=64", "--idle-timeout=60", "--max-message-bytes=1000000", "--decoders=4"),
+)
+
+
+class Server:
+    """Starts with the block and ends with it."""
+
+    def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory()
+        self._log = Path(self._folder.name) / "log"
+        with self._log.open("w") as log:
+            command = [sys.executable, "-m", "asr_server", *FLAGS]
+            self._process = subprocess.Popen(command, stderr=log)
+        ports = self._wait(lambda: [line for line in self.lines() if "probe_port" in line])[0]
+        self.port = int(ports["port"])
+        self._probes = f"http://127.0.0.1:{ports['probe_port']}"
+        self._wait(lambda: self._get("/readyz")[0] == 200)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait()
+        self._folder.cleanup()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"ws://127.0.0.1:{self.port}"
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return what it has logged."""
+        text = self._log.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in text if line.startswith("{")]
+
+    def problems(self) -> list[str]:
+        """Return what must not be, whatever clients do."""
+        found = [json.dumps(line) for line in self.lines() if line["level"] == "error"]
+        status, page = self._get("/readyz")
+        if status != 200:
+            found.append(f"/readyz says {status} {page}")
+        zeros = ("asr_engine_restarts_total", 'asr_sessions{state="speaking"}')
+        return found + [f"{name} is {value:g}" for name in zeros if (value := self.metric(name))]
+
+    def settle(self, within_s: float) -> list[str]:
+        """Return the problems that are still there after a while."""
+        deadline = time.monotonic() + within_s
+        while (found := self.problems()) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        return found
+
+    def metric(self, name: str) -> float | None:
+        """Return the value of a series."""
+        page = self._get("/metrics")[1]
+        found = re.search(rf"^{re.escape(name)} (\S+)$", page, re.MULTILINE)
+        return float(found[1]) if found else None
+
+    def resident_mb(self) -> int:
+        """Return the memory of the front process."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) // 1024
+
+    def _wait(self, condition: Any) -> Any:
+        deadline = time.monotonic() + START_S
+        while not (found := condition()):
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                raise RuntimeError(f"the server did not start: {self._log.read_text()}")
+            time.sleep(0.05)
+        return found
+
+    def _get(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(self._probes + path, timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except urllib.error.URLError as error:
+            return 0, str(error)

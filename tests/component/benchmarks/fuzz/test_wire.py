@@ -1,0 +1,14 @@
+"""A short attack on a real server: nobody who means well notices."""
+
+import pytest
+
+from benchmarks.fuzz import wire
+
+
+@pytest.mark.timeout(300)
+async def test_a_short_attack_finds_nothing():
+    counts, findings = await wire.attack("test", 1500)
+    assert findings == []
+    assert counts["messages"] >= 1500
+    for kind in ("good", "polite", "rude", "deaf", "broken_handshakes", "replies"):
+        assert counts[kind] > 0
