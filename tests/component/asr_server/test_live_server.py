@@ -1,0 +1,142 @@
+"""Modes online and 2pass through the whole server, with the demo models and real processes."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+
+import numpy as np
+import pytest
+import websockets
+
+WAIT_S = 60.0
+FRAME_BYTES = 1920  # 60 ms, as FunASR's Python client cuts audio
+PAUSE = np.zeros(24_000, np.int16)
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, new_server):
+    server = new_server(tmp_path_factory.mktemp("server")).wait_listening().wait_ready()
+    yield server
+    server.kill()
+
+
+class Speaker:
+    """Speaks as FunASR's Python client does, and keeps what comes back."""
+
+    def __init__(self, socket, mode):
+        self.socket, self.mode, self.messages = socket, mode, []
+
+    async def start(self, name="a"):
+        about = {
+            "mode": self.mode, "chunk_size": [5, 10, 5], "chunk_interval": 10,
+            "encoder_chunk_look_back": 4, "decoder_chunk_look_back": 0, "audio_fs": 16000,
+            "wav_name": name, "wav_format": "pcm", "is_speaking": True, "hotwords": "", "itn": True,
+        }  # fmt: skip
+        await self.socket.send(json.dumps(about))
+
+    async def speak(self, audio):
+        data = audio.tobytes()
+        for start in range(0, len(data), FRAME_BYTES):
+            await self.socket.send(data[start : start + FRAME_BYTES])
+
+    async def listen(self, until):
+        """Take messages until one is as wanted."""
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                self.messages.append(json.loads(await self.socket.recv()))
+                if until(self.messages[-1]):
+                    return self.messages[-1]
+
+    async def end(self):
+        await self.socket.send(json.dumps({"is_speaking": False, "is_end": True}))
+        return await self.listen(lambda message: "is_end" in message)
+
+    @property
+    def text(self):
+        """What a reader is left with: the finals of 2pass, all increments of online."""
+        kept = [m["text"] for m in self.messages if m["mode"] in ("online", "2pass-offline")]
+        return re.sub(r"\W", "", "".join(kept))
+
+    @property
+    def spans(self):
+        return [(m["start_time"], m["end_time"]) for m in self.messages if "start_time" in m]
+
+
+async def recognise(server, mode, audio, name="a"):
+    async with websockets.connect(server.url) as socket:
+        speaker = Speaker(socket, mode)
+        await speaker.start(name)
+        await speaker.speak(audio)
+        await speaker.end()
+        return speaker
+
+
+def check_account(speaker, samples):
+    """All that was sent is answered or silence; one message is the last one."""
+    *results, done = speaker.messages
+    assert done["received_ms"] == done["processed_ms"] == samples // 16
+    assert [m["is_final"] for m in results] == [False] * (len(results) - 1) + [True]
+    edges = [edge for span in speaker.spans for edge in span]
+    assert edges == sorted(edges)
+    assert all(0 <= edge <= samples // 16 for edge in edges)
+
+
+@pytest.mark.parametrize("mode", ["online", "2pass"])
+async def test_many_speakers_at_once_get_the_right_words(server, utterances, cer, mode):
+    speakers = await asyncio.gather(
+        *(recognise(server, mode, found.audio, found.name) for found in utterances)
+    )
+    for found, speaker in zip(utterances, speakers, strict=True):
+        check_account(speaker, len(found.audio))
+        assert {message["wav_name"] for message in speaker.messages} == {found.name}
+    assert cer((u.text, s.text) for u, s in zip(utterances, speakers, strict=True)) <= 0.05
+    assert server.metric(f'asr_final_latency_seconds_count{{mode="{mode}"}}') >= len(utterances)
+    assert server.metric(f'asr_first_partial_seconds_count{{mode="{mode}"}}') > 0
+    assert server.metric('asr_batch_size_sum{stage="asr_online"}') > 0
+
+
+@pytest.mark.parametrize("mode", ["online", "2pass"])
+async def test_partials_come_while_one_speaks_and_each_utterance_has_its_final(
+    server, utterances, cer, mode
+):
+    spoken = utterances[:3]
+    async with websockets.connect(server.url) as socket:
+        speaker = Speaker(socket, mode)
+        await speaker.start()
+        for found in spoken:
+            await speaker.speak(found.audio)
+            await speaker.listen(lambda m: m["mode"] != "2pass-offline" and m["text"])
+            await speaker.speak(PAUSE)
+            await speaker.listen(lambda m: "start_time" in m)
+        await speaker.end()
+    samples = sum(len(found.audio) + len(PAUSE) for found in spoken)
+    check_account(speaker, samples)
+    assert len(speaker.spans) >= 3
+    assert cer([("".join(found.text for found in spoken), speaker.text)]) <= 0.05
+
+
+@pytest.mark.parametrize("mode", ["online", "2pass"])
+async def test_a_killed_engine_loses_and_doubles_nothing(server, utterances, cer, mode):
+    spoken = utterances[4:8]
+    audio = np.concatenate([part for found in spoken for part in (found.audio, PAUSE)])
+    middle = len(spoken[0].audio) + len(PAUSE) + len(spoken[1].audio) - 8000
+    undisturbed = await recognise(server, mode, audio)
+    restarts = server.metric("asr_engine_restarts_total")
+    async with websockets.connect(server.url) as socket:
+        speaker = Speaker(socket, mode)
+        await speaker.start()
+        await speaker.speak(audio[:middle])
+        await speaker.listen(lambda m: "start_time" in m)
+        await speaker.listen(lambda m: m["text"])  # in the middle of the second utterance
+        os.kill(server.engine_pid(), signal.SIGKILL)
+        await speaker.speak(audio[middle:])
+        await speaker.end()
+    check_account(speaker, len(audio))
+    assert server.metric("asr_engine_restarts_total") == restarts + 1
+    assert len(speaker.spans) == len(undisturbed.spans)
+    assert cer([(undisturbed.text, speaker.text)]) <= 0.02
+    assert cer([("".join(found.text for found in spoken), speaker.text)]) <= 0.05
