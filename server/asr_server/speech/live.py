@@ -3,7 +3,7 @@
 Rules
 1. A partial adds to the text of the utterance that is open; a final ends it. In mode 2pass a final
    is the whole utterance anew, in mode online it adds too. A final without text is sent only where
-   it takes back partials, or is the last message.
+   partials came before it, or as the last message.
 2. `is_final` is true in the last message about an input alone, which always comes: the last final,
    if it came after the client's end, or else a message without text. So a final that comes after
    the end waits for the next word of the engine.
@@ -129,12 +129,11 @@ class LiveInput:
         if held is None:
             return []
         found = held.found
-        takes_back = held.shown and self.mode == "2pass"
-        if not found.text and not last and not takes_back:
+        if not (found.text or held.shown or last):
             return []
         self._answers += 1
         answered = Answered(
-            "ok" if found.text else "empty",
+            "ok" if found.text or (held.shown and self.mode == "online") else "empty",
             self.mode,
             found.ended_at,
             audio.duration_s(found.end - found.start),

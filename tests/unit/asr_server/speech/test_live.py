@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -154,11 +155,15 @@ def test_silence_has_one_message_and_is_settled_to_the_end():
     assert [found.outcome for found in client.answered] == ["empty"]
 
 
-def test_no_empty_final_comes_in_between_but_to_take_back_partials():
-    client = Client().send(START, SECOND * 3).hear(final(0, 0, 8000, ""))
+@pytest.mark.parametrize(
+    ("start", "label", "outcome"), [(START, "2pass-offline", "empty"), (ONLINE, "online", "ok")]
+)
+def test_no_empty_final_comes_in_between_but_after_partials(start, label, outcome):
+    client = Client().send(start, SECOND * 3).hear(final(0, 0, 8000, ""))
     assert client.said == []
     client.hear(PartialText(1, "一"), final(1, 8000, 16000, ""))
-    assert client.said[1:] == [("2pass-offline", "", False)]
+    assert client.said[1:] == [(label, "", False)]
+    assert client.answered[0].outcome == outcome
 
 
 def test_latency_counts_from_the_end_of_speech_and_partials_from_its_start():
@@ -316,7 +321,7 @@ class Scribe:
         utterance = self.utterance.get(number, 0)
         match what:
             case "partial":
-                self.client.hear(PartialText(utterance, "p"), number=number)
+                self.client.hear(PartialText(utterance, f"p{number}.{utterance}q"), number=number)
             case "final" if received > at:
                 end = (at + received + 1) // 2
                 self.client.hear(
@@ -357,10 +362,10 @@ def test_whatever_comes_in_whatever_order_each_end_has_one_last_message(steps):
     assert (len(last), len(acks)) == (ends, asked)
     assert all(ack["received_ms"] == ack["processed_ms"] or "error" in ack for ack in acks)
     assert (client.session.pending, client.session.held_samples) == (0, 0)
-    said = [reply["text"] for reply in client.replies if reply["text"].startswith("<")]
-    order = [tuple(map(int, text[1:-1].split("."))) for text in said]
+    said = "".join(reply["text"] for reply in client.replies)
+    order = [tuple(map(int, found)) for found in re.findall(r"[<p](\d+)\.(\d+)[>q]", said)]
     assert order == sorted(order)
-    assert len(order) == sum(scribe.utterance.values())
+    assert said.count("<") == sum(scribe.utterance.values())
     hushed = [e.number for e in client.asked if isinstance(e, Hush)]
     assert len(set(hushed)) == len(hushed)
     assert {*hushed, *scribe.over} == set(client.heard)
