@@ -15,9 +15,9 @@ def parse(fields):
 
 
 def test_what_our_server_writes_is_read():
-    final = replies.parse_reply(messages.render_final("a", "你好。"))
+    final = replies.parse_reply(messages.render_final("offline", "a", "你好。"))
     assert (final.mode, final.text, final.final, final.error) == ("offline", "你好。", True, None)
-    done = replies.parse_reply(messages.render_acknowledgement("a", 1000, 0, "why"))
+    done = replies.parse_reply(messages.render_acknowledgement("offline", "a", 1000, 0, "why"))
     assert (done.acknowledges, done.received_ms, done.error) == (True, 1000, "why")
 
 
