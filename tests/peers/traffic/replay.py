@@ -21,6 +21,7 @@ STOPS: Mapping[str, Callable[[Sequence[Message], int], bool]] = {
     "is_final": lambda heard, ends: any(m["is_final"] is True for m in heard),
     "a message for each end": lambda heard, ends: len(heard) == ends,
 }
+LONGEST_PAUSE_S = 2.0  # a client that loads its libraries before it speaks is not waited for
 _FIRST_PASS = ("online", "2pass-online")
 
 
@@ -99,13 +100,14 @@ class _Replayed:
             self._news.set()
 
     async def _send(self, frames: Sequence[Frame]) -> None:
-        opened_at, ends, ended = time.monotonic(), 0, False
+        due, last_s, ends, ended = time.monotonic(), 0.0, 0, False
         message: list[str | bytes] = []
         for frame in frames:
+            due, last_s = due + min(frame.at_s - last_s, LONGEST_PAUSE_S), frame.at_s
             if ended:  # the client begins another input when every end so far was answered
                 await self._until(lambda wanted=ends: len(self.heard.messages) >= wanted)
             else:
-                await asyncio.sleep(opened_at + frame.at_s - time.monotonic())
+                await asyncio.sleep(due - time.monotonic())
             ended = is_end(frame)
             ends += ended
             message.append(self._content(frame))

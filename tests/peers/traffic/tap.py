@@ -80,8 +80,10 @@ class Tap:
         try:
             serve = asyncio.start_server(self._serve, "127.0.0.1", 0)
             server = asyncio.run_coroutine_threadsafe(serve, loop).result(5)
-            yield server.sockets[0].getsockname()[1]
-            asyncio.run_coroutine_threadsafe(_end(server), loop).result(5)
+            try:
+                yield server.sockets[0].getsockname()[1]
+            finally:
+                asyncio.run_coroutine_threadsafe(_end(server), loop).result(5)
         finally:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
