@@ -10,10 +10,11 @@ import re
 import pytest
 
 from traffic.recording import TRAFFIC, read, speech_bytes
-from traffic.replay import replay
+from traffic.replay import is_end, replay
 from traffic.server import serving
 
 RECORDINGS = {path.stem: read(path) for path in sorted(TRAFFIC.glob("*.jsonl"))}
+SPOKEN_S = 2.0  # longer recordings are of clients that speak, instead of sending all at once
 TYPES = {"str": str, "bool": bool}
 
 pytestmark = pytest.mark.timeout(180)
@@ -45,6 +46,10 @@ def test_a_client_gets_the_words_and_stops(name, heard, utterances, cer):
     said = "".join(texts[each] for each in recording.speech.utterances)
     assert cer([(said, re.sub(r"\W", "", result.words))]) <= 0.1, f"{said}: {result.messages}"
     assert result.subprotocol == recording.headers.get("Sec-WebSocket-Protocol")
+    finals = [each for each in result.messages if each["is_final"] and not each.get("is_end")]
+    assert 1 <= len(finals) <= sum(map(is_end, recording.frames))
+    if recording.client.mode != "offline" and recording.frames[-1].at_s > SPOKEN_S:
+        assert result.partials
     for message in result.messages:
         assert_fields(message, recording.client.needs)
 
