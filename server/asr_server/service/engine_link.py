@@ -31,7 +31,8 @@ from asr_server.link.messages import (
     ToFront,
 )
 from asr_server.service.dispatch import Dispatch, Item
-from asr_server.service.streams import Deliver, Streams
+from asr_server.service.live_stream import Deliver
+from asr_server.service.streams import Streams
 from asr_server.speech import audio
 from asr_server.speech.audio import Samples
 from asr_server.speech.effects import ChunkSize, LiveMode
@@ -90,7 +91,7 @@ class EngineLink:
         self._report = report
         self._ids = itertools.count(1)
         self._dispatch = Dispatch()
-        self.streams = Streams(arena, self._ids)
+        self.streams = Streams(arena, self._ids, self._pump)
         self._answers: dict[int, asyncio.Future[Answer]] = {}
         self._channel: FrontChannel | None = None
         self._unanswered_samples = 0
@@ -198,7 +199,7 @@ class EngineLink:
             self._report(message)
 
     def _pump(self) -> None:
-        if self._channel is None:
+        if self._channel is None or self.streams.on_trial:
             return
         if not self._dispatch.longest_samples:
             self._heard_at = _now()

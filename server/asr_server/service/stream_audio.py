@@ -43,10 +43,10 @@ class StreamAudio:
     def __init__(self, memory: arena.Arena) -> None:
         self._arena = memory
         self._extents: deque[_Extent] = deque()
-        self._sent = 0
         self._ends: list[int] = []  # where each piece ended that came,
         self._times: list[float] = []  # and when
         self.end = 0
+        self.sent = 0
         self.settled = 0
 
     def append(self, samples: Samples, now: float) -> int:
@@ -67,12 +67,12 @@ class StreamAudio:
         """Return what the engine does not have yet; it counts as sent."""
         unsent: list[Stretch] = []
         for extent in reversed(self._extents):
-            if extent.end <= self._sent:
+            if extent.end <= self.sent:
                 break
-            skipped = max(0, self._sent - extent.start)
+            skipped = max(0, self.sent - extent.start)
             place = extent.start + skipped
             unsent.append(Stretch(extent.offset + skipped, extent.filled - skipped, place))
-        self._sent = self.end
+        self.sent = self.end
         return unsent[::-1]
 
     def settle(self, position: int) -> None:
@@ -85,7 +85,7 @@ class StreamAudio:
 
     def rewind(self) -> None:
         """The engine is gone: all that is not settled is unsent."""
-        self._sent = self.settled
+        self.sent = self.settled
 
     def arrival(self, position: int) -> float | None:
         """Return when the sample before `position` came, or None when no such sample has come."""

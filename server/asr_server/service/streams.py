@@ -8,19 +8,19 @@ is unsettled is fed again: each final comes once, and no partial says again what
 import asyncio
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from asr_server.link import messages
 from asr_server.link.arena import Arena
 from asr_server.link.channel import FrontChannel
-from asr_server.service.stream_audio import StreamAudio
+from asr_server.service.live_stream import Deliver, LiveStream
+from asr_server.service.trial import Trial
 from asr_server.speech import audio, effects
 from asr_server.speech.audio import Samples
-from asr_server.speech.repeats import Repeats
 
 FLUSH_S = 0.025
+TRIAL_S = 5.0  # an engine that lived so long with its suspects does not die of them
+BLAME = "the recognition engine died twice over this audio"
 
-Deliver = Callable[[effects.StreamResult], None]
 FromStream = (
     messages.Partial
     | messages.Final
@@ -30,20 +30,8 @@ FromStream = (
 )
 
 
-@dataclass(slots=True)
-class _State:
-    """One stream, whichever engine has it at the moment."""
-
-    opening: messages.OpenStream
-    deliver: Deliver
-    audio: StreamAudio
-    repeats: Repeats
-    utterance: int = 0  # the next one to be answered
-    ended_at: float | None = None
-
-
 class Stream:
-    """The front's handle of one live input."""
+    """The handle of one live input."""
 
     def __init__(self, streams: "Streams", stream_id: int) -> None:
         self._streams = streams
@@ -63,25 +51,35 @@ class Stream:
 
 
 class Streams:
-    """All open streams of a server."""
+    """All open streams of a server. `admit` is called when a trial of streams is over."""
 
-    def __init__(self, arena: Arena, ids: "itertools.count[int]") -> None:
+    def __init__(
+        self, arena: Arena, ids: "itertools.count[int]", admit: Callable[[], None]
+    ) -> None:
         self._arena = arena
         self._ids = ids
-        self._open: dict[int, _State] = {}
+        self._admit = admit
+        self._open: dict[int, LiveStream] = {}
+        self._in_engine: set[int] = set()
         self._fed: set[int] = set()
-        self._flushing: asyncio.TimerHandle | None = None
+        self._trial = Trial()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
         self._channel: FrontChannel | None = None
         self._gone: str | None = None
 
     @property
     def waiting(self) -> bool:
         """Whether a stream has ended and is not answered to its end."""
-        return any(state.ended_at is not None for state in self._open.values())
+        return any(stream.ended_at is not None for stream in self._open.values())
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether the engine shall have nothing else that it may die of."""
+        return self._trial.running
 
     def unsettled_s(self) -> float:
         """Return the seconds of audio that are not answered and may hold speech."""
-        each = (state.audio.end - state.audio.settled for state in self._open.values())
+        each = (stream.audio.end - stream.audio.settled for stream in self._open.values())
         return audio.duration_s(sum(each))
 
     def open(
@@ -90,55 +88,62 @@ class Streams:
         """Begin a stream. Results are delivered from the event loop, never from in here."""
         stream_id = next(self._ids)
         opening = messages.OpenStream(stream_id, mode, chunk_size)
-        repeats = Repeats(whole_finals=mode == "2pass")
-        self._open[stream_id] = _State(opening, deliver, StreamAudio(self._arena), repeats)
+        self._open[stream_id] = LiveStream(opening, deliver, self._arena)
         if self._gone is not None:
             loop = asyncio.get_running_loop()
             loop.call_soon(self._fail, stream_id, self._gone)
-        elif self._channel is not None:
-            self._channel.send(opening)
+        elif self._channel is not None and self._trial.admits(stream_id):
+            self._trial.enter(stream_id)
+            self._enter(self._channel, [stream_id])
         return Stream(self, stream_id)
 
     def feed(self, stream_id: int, samples: Samples, now: float) -> int:
         """Take the next samples of a stream; return how many found room."""
-        state = self._open.get(stream_id)
-        if state is None:
+        stream = self._open.get(stream_id)
+        if stream is None:
             return len(samples)  # it has failed, which was delivered
-        self._fed.add(stream_id)
-        if self._flushing is None and self._channel is not None:
-            loop = asyncio.get_running_loop()
-            self._flushing = loop.call_later(FLUSH_S, self._flush)
-        return state.audio.append(samples, now)
+        if stream_id in self._in_engine:
+            self._fed.add(stream_id)
+            if "flush" not in self._timers:
+                self._start_timer("flush", FLUSH_S, self._flush)
+        return stream.audio.append(samples, now)
 
     def end(self, stream_id: int, now: float) -> None:
         """End a stream, once."""
-        state = self._open.get(stream_id)
-        if state is None:
+        stream = self._open.get(stream_id)
+        if stream is None:
             return
-        state.ended_at = now
-        if self._channel is not None:
-            self._channel.send_all([*_feeds(state), messages.EndStream(stream_id, now)])
+        stream.ended_at = now
+        self._fed.discard(stream_id)
+        if self._channel is not None and stream_id in self._in_engine:
+            self._channel.send_all(stream.render_news())
 
     def cancel(self, stream_id: int) -> None:
         """Drop a stream."""
-        if self._forget(stream_id) and self._channel is not None:
+        was_there = stream_id in self._in_engine
+        self._forget(stream_id)
+        if self._channel is not None and was_there:
             self._channel.send(messages.CancelStream(stream_id))
 
     def connect(self, channel: FrontChannel) -> None:
         """Go on in the engine behind this channel."""
         self._channel = channel
-        for state in self._open.values():
-            state.audio.rewind()
-            state.repeats.start_again()
-            channel.send_all(_reopen(state))
-        self._fed.clear()
+        self._let_in()
 
     def disconnect(self) -> None:
-        """The engine is gone."""
+        """The engine is gone: blame a stream for it, if that is clear."""
+        if self._channel is None:
+            return
         self._channel = None
-        if self._flushing is not None:
-            self._flushing.cancel()
-            self._flushing = None
+        exposed = [each for each in self._in_engine if self._open[each].is_exposed]
+        blamed = self._trial.lose_engine(sorted(exposed))
+        self._in_engine.clear()
+        self._fed.clear()
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        if blamed is not None:
+            self._fail(blamed, BLAME)
 
     def fail_all(self, reason: str) -> None:
         """Fail every stream, and every later one: there will be no engine any more."""
@@ -148,76 +153,72 @@ class Streams:
 
     def handle(self, message: FromStream) -> None:
         """Take a message of the engine; ones about streams that nobody listens to are ignored."""
-        state = self._open.get(message.stream_id)
-        if state is None:
+        stream = self._open.get(message.stream_id)
+        if stream is None:
             return
         match message:
-            case messages.Partial(utterance=utterance, text=text, end=end):
-                said = state.repeats.take_partial(text)
-                heard_at = state.audio.arrival(end) if end else None
-                state.deliver(effects.PartialText(utterance, said, heard_at))
+            case messages.Partial():
+                stream.deliver(stream.take_partial(message))
             case messages.Final():
-                state.deliver(_take_final(state, message))
+                now = asyncio.get_running_loop().time()
+                stream.deliver(stream.take_final(message, now))
             case messages.Settled(position=position):
-                state.audio.settle(position)
-                state.deliver(effects.SettledTo(state.audio.settled))
+                stream.audio.settle(position)
+                self._clear(message.stream_id)
+                stream.deliver(effects.SettledTo(stream.audio.settled))
             case messages.StreamEnded():
                 self._forget(message.stream_id)
-                state.deliver(effects.StreamDone())
+                stream.deliver(effects.StreamDone())
             case messages.StreamFailed(reason=reason):
                 self._fail(message.stream_id, reason)
 
     def _fail(self, stream_id: int, reason: str) -> None:
-        state = self._open.get(stream_id)
-        if state is not None:
+        stream = self._open.get(stream_id)
+        if stream is not None:
             self._forget(stream_id)
-            state.deliver(effects.Failure(reason))
+            stream.deliver(effects.Failure(reason))
 
-    def _forget(self, stream_id: int) -> bool:
-        state = self._open.pop(stream_id, None)
-        if state is None:
-            return False
-        self._fed.discard(stream_id)
-        state.audio.release()
-        return True
+    def _forget(self, stream_id: int) -> None:
+        stream = self._open.pop(stream_id, None)
+        if stream is not None:
+            self._in_engine.discard(stream_id)
+            self._fed.discard(stream_id)
+            stream.audio.release()
+            self._clear(stream_id)
+
+    def _clear(self, stream_id: int) -> None:
+        if self._trial.running and self._trial.clear([stream_id]):
+            self._let_in()
+
+    def _survive(self) -> None:
+        self._trial.clear_all()
+        self._let_in()
+
+    def _let_in(self) -> None:
+        """Let streams into the engine that may enter by now."""
+        if self._channel is None:
+            return
+        waiting = self._open.keys() - self._in_engine
+        self._enter(self._channel, sorted(filter(self._trial.admits, waiting)))
+        if self._trial.running:
+            self._start_timer("trial", TRIAL_S, self._survive)
+        else:
+            self._admit()
+
+    def _enter(self, channel: FrontChannel, stream_ids: list[int]) -> None:
+        self._in_engine.update(stream_ids)
+        for stream_id in stream_ids:
+            channel.send_all(self._open[stream_id].render_opening())
 
     def _flush(self) -> None:
-        self._flushing = None
+        del self._timers["flush"]
         if self._channel is not None:
-            feeds = [feed for fed in self._fed for feed in _feeds(self._open[fed])]
-            self._channel.send_all(feeds)
+            self._channel.send_all(
+                news for fed in self._fed for news in self._open[fed].render_news()
+            )
         self._fed.clear()
 
-
-def _feeds(state: _State) -> list[messages.ToEngine]:
-    stream_id, stored = state.opening.stream_id, state.audio
-    return [
-        messages.Feed(stream_id, part.offset, part.samples, stored.arrival(part.start + 1) or 0.0)
-        for part in stored.take_unsent()
-    ]
-
-
-def _reopen(state: _State) -> list[messages.ToEngine]:
-    opening = state.opening
-    again = messages.OpenStream(
-        opening.stream_id, opening.mode, opening.chunk_size, state.audio.settled, state.utterance
-    )
-    ended = state.ended_at
-    end = [] if ended is None else [messages.EndStream(opening.stream_id, ended)]
-    return [again, *_feeds(state), *end]
-
-
-def _take_final(state: _State, final: messages.Final) -> effects.FinalText:
-    now = asyncio.get_running_loop().time()
-    began_at = state.audio.arrival(final.start + 1)
-    ended_at = state.audio.arrival(final.end)
-    state.utterance = final.utterance + 1
-    state.audio.settle(final.end)
-    return effects.FinalText(
-        final.utterance,
-        final.start,
-        final.end,
-        state.repeats.take_final(final.text),
-        now if began_at is None else began_at,
-        now if ended_at is None else ended_at,
-    )
+    def _start_timer(self, name: str, after_s: float, call: Callable[[], None]) -> None:
+        if name in self._timers:
+            self._timers[name].cancel()
+        self._timers[name] = asyncio.get_running_loop().call_later(after_s, call)

@@ -13,7 +13,19 @@ import socket
 import msgspec
 
 from asr_server.link import arena, channel
-from asr_server.link.messages import BatchRan, Cancel, Configure, Loaded, LoadFailed, Recognized
+from asr_server.link.messages import (
+    BatchRan,
+    Cancel,
+    Configure,
+    EndStream,
+    Feed,
+    Final,
+    Loaded,
+    LoadFailed,
+    OpenStream,
+    Recognized,
+    StreamEnded,
+)
 
 POISON, DIE_ONCE, HOLD, TELL_LIMIT, BABBLE_ONCE = 66, 67, 68, 69, 70
 
@@ -39,15 +51,29 @@ def main():
 
 
 def serve(front, memory, folder):
-    limits = None
+    limits, opened, heard = None, {}, {}
     while (message := front.receive()) is not None:
         if isinstance(message, Configure):
             limits = message.limits
         elif isinstance(message, Cancel):
             (folder / f"cancel-{message.item_id}").touch()
+        elif isinstance(message, OpenStream):
+            opened[message.stream_id], heard[message.stream_id] = message, 0
+        elif isinstance(message, Feed):
+            if POISON in memory[message.offset : message.offset + message.samples]:
+                os.kill(os.getpid(), signal.SIGKILL)
+            heard[message.stream_id] += message.samples
+        elif isinstance(message, EndStream):
+            front.send(finish(opened[message.stream_id], heard[message.stream_id]))
         else:
             audio = memory[message.offset : message.offset + message.samples]
             front.send(answer(message, audio, limits, folder))
+
+
+def finish(opened, heard):
+    number, start = opened.first_utterance, opened.start
+    final = Final(opened.stream_id, number, start, start + heard, f"{heard} samples")
+    return [final, StreamEnded(opened.stream_id)]
 
 
 def answer(message, audio, limits, folder):

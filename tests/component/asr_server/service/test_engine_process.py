@@ -116,6 +116,25 @@ async def test_an_item_that_kills_the_engine_twice_fails_alone(start):
     assert (engine.starts, engine.restarts) == (3, 2)
 
 
+async def test_a_stream_that_kills_every_engine_fails_alone(start):
+    engine = start()
+    await engine.loaded.wait()
+    told = [[] for _ in range(6)]
+    streams = [engine.link.open_stream("2pass", (5, 10, 5), said.append) for said in told]
+    for number, stream in enumerate(streams):
+        first = POISON if number == 3 else GOOD
+        stream.feed(np.full(SAMPLES, first, np.int16), 0.0)
+    file = asyncio.create_task(engine.recognize(GOOD))
+    for stream in streams:
+        stream.end(0.0)
+    assert texts([await file]) == [str(SAMPLES)]
+    for said in told[:3] + told[4:]:
+        assert [getattr(each, "text", None) for each in said] == [f"{SAMPLES} samples", None]
+    assert "died twice over this audio" in told[3][0].reason
+    assert engine.starts <= 6
+    assert engine.link.arena.free_samples == engine.link.arena.samples
+
+
 async def test_an_engine_that_talks_nonsense_is_replaced(start):
     engine = start()
     assert texts([await engine.recognize(BABBLE_ONCE)]) == [str(SAMPLES + BABBLE_ONCE - 1)]

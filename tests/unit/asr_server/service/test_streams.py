@@ -47,10 +47,14 @@ class Desk:
 
     def __init__(self):
         self.memory = arena.Arena.create(16 * arena.PAGE_SAMPLES)
-        self.streams = Streams(self.memory, itertools.count(1))
+        self.admitted = 0
+        self.streams = Streams(self.memory, itertools.count(1), self.admit)
         self.channel = Channel()
         self.streams.connect(self.channel)
         self.delivered = []
+
+    def admit(self):
+        self.admitted += 1
 
     def open(self, mode="2pass"):
         return self.streams.open(mode, (5, 10, 5), lambda said: self.delivered.append(said))
@@ -182,3 +186,45 @@ async def test_seconds_that_are_not_settled_are_known(desk):
         stream.feed(FRAME[:320], 1.0)
     desk.hear(Settled(1, 8000))
     assert desk.streams.unsettled_s() == 0.5
+
+
+async def test_of_two_suspects_one_is_tried_after_the_other(desk):
+    for _ in range(2):
+        desk.open().feed(FRAME, 1.0)
+    await asyncio.sleep(0.03)
+    assert [type(sent) for sent in desk.restart()] == [OpenStream, Feed] * 2
+    assert desk.streams.on_trial
+    assert [sent.stream_id for sent in desk.restart()] == [1, 1]
+    desk.open().feed(FRAME, 1.0)
+    await asyncio.sleep(0.03)
+    assert desk.channel.take() == []
+    assert desk.restart()[0].stream_id == 2
+    assert desk.hear() == [Failure("the recognition engine died twice over this audio")]
+    admitted = desk.admitted
+    desk.hear(Settled(2, 100))
+    assert [sent.stream_id for sent in desk.channel.take()] == [3, 3]
+    assert (desk.streams.on_trial, desk.admitted) == (False, admitted + 1)
+
+
+@pytest.mark.looptime
+async def test_an_engine_that_lives_with_its_suspects_clears_them(desk):
+    for _ in range(2):
+        desk.open().feed(FRAME, 1.0)
+    await asyncio.sleep(0.03)
+    desk.restart()
+    desk.restart()
+    await asyncio.sleep(4.9)
+    assert desk.channel.take() == []
+    await asyncio.sleep(0.2)
+    assert [sent.stream_id for sent in desk.channel.take()] == [2, 2]
+    await asyncio.sleep(5.1)
+    assert not desk.streams.on_trial
+
+
+async def test_hours_of_silence_hold_no_memory(desk):
+    stream = desk.open()
+    for second in range(3600):
+        for _ in range(10):
+            assert stream.feed(FRAME, float(second)) == 960
+        desk.hear(Settled(1, (second + 1) * 9600 - 500))
+    assert desk.memory.samples - desk.memory.free_samples <= 2 * arena.PAGE_SAMPLES
