@@ -61,13 +61,14 @@ class _Step:
 class LiveUtterance:
     """It is open while it has no `end`, and answered when it has a `final`.
 
-    Positions are samples from the start of the stream. `unsent` is partial text that nobody was
-    told yet; `tell` is called when there is some, and when there is the final.
+    Positions are samples from the start of the stream. `heard` is up to where the steps went,
+    `unsent` is partial text that nobody was told yet; `tell` is called when there is some, and when
+    there is the final.
     """
 
     __slots__ = (
-        "_certain", "_context", "_heard", "_last_character", "_online", "_state", "_tell",
-        "_waiting", "end", "final", "number", "start", "unsent",
+        "_certain", "_context", "_last_character", "_online", "_state", "_tell", "_waiting",
+        "end", "final", "heard", "number", "start", "unsent",
     )  # fmt: skip
 
     def __init__(self, context: Context, number: int, start: int, tell: Callable[[], None]) -> None:
@@ -80,7 +81,7 @@ class LiveUtterance:
         self._tell = tell
         self._online = context.line.online  # as long as it is followed
         self._state = self._online and self._online.model.start(context.request.chunk_size)
-        self._heard = self._certain = start
+        self.heard = self._certain = start
         self._last_character = ""
         self._waiting: messages.ItemClass | None = None  # the class of the step that waits
 
@@ -128,14 +129,14 @@ class LiveUtterance:
     def _plan_step(self) -> _Step | None:
         if self._online is None:
             return None
-        stop = self._heard + self._online.model.step_samples(self._context.request.chunk_size)
+        stop = self.heard + self._online.model.step_samples(self._context.request.chunk_size)
         if stop <= (self._certain if self.end is None else self.end):
-            return _Step(self._heard, stop, last=False)
-        return None if self.end is None else _Step(self._heard, self.end, last=True)
+            return _Step(self.heard, stop, last=False)
+        return None if self.end is None else _Step(self.heard, self.end, last=True)
 
     def _take_step(self, step: _Step, spoken: pieces.Spoken[Any]) -> None:
         self._waiting = None
-        self._heard = step.end
+        self.heard = step.end
         self._state = spoken.state
         text = token_text.join(spoken.tokens, after=self._last_character)
         self._last_character = text[-1:] or self._last_character

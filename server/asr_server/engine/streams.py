@@ -103,7 +103,7 @@ class Stream:
         while self._utterances:
             first = self._utterances[0]
             if first.unsent:
-                send(messages.Partial(stream_id, first.number, first.unsent))
+                send(messages.Partial(stream_id, first.number, first.unsent, first.heard))
                 first.unsent = ""
             if first.final is None:
                 break

@@ -50,6 +50,7 @@ class Caller:
                 self._settle(reply.position)
             case messages.Partial():
                 assert reply.text
+                assert self.settled < reply.end <= self.fed
                 assert reply.utterance == self.opening.first_utterance + len(self.finals)
                 heard = self.partials.get(reply.utterance, "")
                 self.partials[reply.utterance] = heard + reply.text
