@@ -15,7 +15,8 @@ from asr_server.speech.pieces import Endpoints, Piece
 from asr_server.speech.spans import Span
 
 _SAMPLES_PER_MS = 16
-_ROUND_SAMPLES = 8000  # of each stream; long pieces must not pad the short ones beside them
+_ROUND_SAMPLES = 8000  # of each stream at least: the padding that may be beside the shortest
+_MOST_ROUND_SAMPLES = 960_000  # of all streams together
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +53,19 @@ class StreamingVad:
 
         A pause of 800 ms ends a span; a span lasts 60 s at most by FunASR's defaults. Whatever is
         open when the last piece ends, ends with it. The host waits for the device once for every
-        half second of the longest piece.
+        length of piece, and once a minute of all of them; lengths within half a second are one.
         """
         runs = [_Run(piece) for piece in pieces]
         with torch.inference_mode():
             while unheard := [run for run in runs if not run.is_done]:
-                self._hear(unheard)
+                self._hear(unheard, _plan_round(unheard))
         return [self._describe(run) for run in runs]
 
-    def _hear(self, runs: Sequence["_Run"]) -> None:
-        """Take the next audio of each stream."""
+    def _hear(self, runs: Sequence["_Run"], samples: int) -> None:
+        """Take the next samples of each stream."""
         scored = []
         for run in runs:
-            audio, last = run.take()
+            audio, last = run.take(samples)
             carry, stretch = self.front.extend(run.state.carry, audio, last=last)
             run.state = VadState(carry, run.state.past, run.state.heard)
             if stretch.steps:
@@ -113,9 +114,20 @@ class _Run:
         self.taken = 0
         self.is_done = False
 
-    def take(self) -> tuple[frontend.Audio, bool]:
+    @property
+    def left(self) -> int:
+        """How many samples are not taken."""
+        return len(self.piece.audio) - self.taken
+
+    def take(self, samples: int) -> tuple[frontend.Audio, bool]:
         """Return the audio of a round, and whether the stream ends with it."""
-        audio = self.piece.audio[self.taken : self.taken + _ROUND_SAMPLES]
+        audio = self.piece.audio[self.taken : self.taken + samples]
         self.taken += len(audio)
         self.is_done = self.taken == len(self.piece.audio)
         return audio, self.piece.last and self.is_done
+
+
+def _plan_round(runs: Sequence[_Run]) -> int:
+    """Return how many samples of each to take: those of the shortest, so that none is padded."""
+    shortest = min(run.left for run in runs)
+    return max(_ROUND_SAMPLES, min(shortest, _MOST_ROUND_SAMPLES // len(runs)))
