@@ -17,14 +17,16 @@ from cluster import kubectl, say
 SERVICE = "loop"
 MANIFEST = cluster.ROOT / "examples/demo/asrservice-loop.yaml"
 PICTURE = cluster.ROOT / "build/demo/loop.png"
-OBJECTIVE_MS = 1000
-STEPS = (  # seconds, sessions at a time, in words
-    (15, "40", "calm"),
-    (40, "40-150", "rising"),
-    (90, "150-250", "busy"),
-    (30, "250-420", "rising"),
-    (45, "420", "rush"),
-    (100, "30", "calm again"),
+OBJECTIVE_MS = 500
+PROBE = (30, 40)  # seconds and sessions that show what one server can do
+MOST_SESSIONS = 350  # that one server carries; a faster one is not filled
+STEPS = (  # seconds, sessions from and to, over those that fill one server one by one; in words
+    (20, 0.3, 0.3, "calm"),
+    (50, 0.3, 0.8, "rising"),
+    (50, 0.8, 0.8, "busy"),
+    (60, 0.8, 1.8, "rising"),
+    (60, 1.8, 1.8, "rush"),
+    (110, 0.2, 0.2, "calm again"),
 )
 ROW_S = 5
 FAULTS = {
@@ -35,15 +37,19 @@ FAULTS = {
     "cut": "streams cut",
     "given_up": "gave up",
 }
-MINUTES = sum(seconds for seconds, _, _ in STEPS) / 60
+MINUTES = sum(step[0] for step in STEPS) / 60
 TITLE = f"The loop: a load that rises and falls, {MINUTES:.1f} minutes (Ctrl-C ends it)"
-COLUMNS = "   time  sessions   p95 ms  wait ms  duty  batch of at most  servers"
+COLUMNS = "   time  sessions   p95 ms  wait ms   cpu  batch of at most  servers"
 
 
 @dataclass(slots=True)
 class Run:
-    """What was seen of the load and the service: one row every few seconds, every change."""
+    """What was seen of the load and the service: one row every few seconds, every change.
 
+    `fills_one` is how many sessions fill one server that takes them one by one.
+    """
+
+    fills_one: float
     began: float = field(default_factory=time.time)
     rows: list[dict[str, Any]] = field(default_factory=list)
     seen: follow.Seen = field(default_factory=follow.Seen)
@@ -78,28 +84,62 @@ def run() -> bool:
     """Run the load, print the table, save the picture; return whether all came back."""
     say("  People call, speak for 20 to 40 s and leave, in FunASR's protocol and in real time;")
     say(f"  finals are to be there {OBJECTIVE_MS} ms after the last word, 95 % of them.")
-    for seconds, sessions, name in STEPS:
-        say(f"    {seconds:4} s  {name}: {sessions} sessions at a time")
-    found = asyncio.run(send_load())
+    found = asyncio.run(run_all())
     tell_account(found)
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     picture.draw(found, OBJECTIVE_MS, PICTURE)
     data = PICTURE.with_suffix(".json")
-    data.write_text(json.dumps({"rows": found.rows, "account": found.account}, indent=1))
+    told = {"fills_one": found.fills_one, "rows": found.rows, "account": found.account}
+    data.write_text(json.dumps(told, indent=1))
     say(f"\nPicture: {PICTURE}, and what it shows: {data}")
     return faults(found.account) == 0
 
 
-async def send_load() -> Run:
-    """Run the load beside the watch and the table, and stop all of it in any case."""
-    address = cluster.find_address(SERVICE)
+async def run_all() -> Run:
+    """See what one server can do, then send the load that is a multiple of it."""
+    seconds, sessions = PROBE
+    say(f"  First {sessions} people for {seconds} s, to see how many one server can serve:")
+    found = Run(fills_one=min(MOST_SESSIONS, await probe()))
+    say(f"  about {found.fills_one:.0f} with batches of one, so the load is")
+    for seconds, first, last, name in STEPS:
+        first, last = round(first * found.fills_one), round(last * found.fills_one)
+        say(f"    {seconds:4} s  {name}: {first} to {last} sessions at a time")
+    await send_load(found)
+    return found
+
+
+async def probe(service: str = SERVICE) -> float:
+    """Return how many sessions would use all of a server's CPU limit, judged by a few."""
+    seconds, sessions = PROBE
+    load = await start_load(f"{seconds}x{sessions}", service)
+    await asyncio.sleep(seconds)
+    shares = await follow.measure(service)
+    load.terminate()
+    await load.communicate()
+    if not shares["cpu"] or not shares["sessions"]:
+        sys.exit("Prometheus does not know what the server uses of its CPU limit")
+    return shares["sessions"] / shares["cpu"]
+
+
+async def start_load(steps: str, service: str = SERVICE) -> asyncio.subprocess.Process:
+    """Send a load to a service; what it tells comes on its standard output."""
+    address = cluster.find_address(service)
     assert address
-    steps = ",".join(f"{seconds}x{sessions}" for seconds, sessions, _ in STEPS)
     command = [sys.executable, "-m", "benchmarks.load", f"ws://{address[0]}:{address[1]}"]
-    load = await asyncio.create_subprocess_exec(
+    return await asyncio.create_subprocess_exec(
         *command, "--steps", steps, cwd=cluster.ROOT, stdout=asyncio.subprocess.PIPE
     )
-    found = Run()
+
+
+async def send_load(found: Run) -> None:
+    """Run the load beside the watch and the table, and stop all of it in any case."""
+    load = await start_load(
+        ",".join(
+            f"{seconds}x{first * found.fills_one:.0f}-{last * found.fills_one:.0f}"
+            for seconds, first, last, _ in STEPS
+        )
+    )
+    found.began = time.time()
     watching = asyncio.create_task(follow.watch(SERVICE, found.seen))
     try:
         await read_load(load, found)
@@ -111,7 +151,6 @@ async def send_load() -> Run:
             with contextlib.suppress(ProcessLookupError):
                 load.terminate()
             await load.wait()
-    return found
 
 
 async def read_load(load: asyncio.subprocess.Process, found: Run) -> None:
@@ -146,7 +185,7 @@ async def add_row(told: dict[str, Any], found: Run) -> None:
     wait_ms = None if row["wait_s"] is None else 1000 * row["wait_s"]
     say(
         f"{row['at_s']:5.0f} s  {row['sessions']:8}  {show(row['p95_ms']):>7}  {show(wait_ms):>7}"
-        f"  {show(row['duty'], 2):>4}  {show(mean, 1):>5} of {show(row['limit']):>2}"
+        f"  {show(row['cpu'], 2):>4}  {show(mean, 1):>5} of {show(row['limit']):>2}"
         f"           {row['ready']} of {row['replicas']}"
     )
 
@@ -166,7 +205,7 @@ def tell_account(found: Run) -> None:
         f"  {account['moved']} sessions were told to connect again, and went on elsewhere;"
         f" {len(found.seen.changes)} changes by the operator"
     )
-    for (_, _, name), step in zip(STEPS, account["steps"], strict=True):
+    for (*_, name), step in zip(STEPS, account["steps"], strict=True):
         within = 0 <= (step["settled_p95_ms"] or 0) <= OBJECTIVE_MS
         say(
             f"  {name:10}  {step['finals']:5} finals, p95 {show(step['p95_ms']):>5} ms;"

@@ -29,7 +29,7 @@ def draw(run: "Run", objective_ms: int, path: Path) -> None:
     batch.plot(time_s, column(run, "mean_batch"), color=GREY, label="mean batch")
     batch.set_ylabel("batch size")
     servers.step(time_s, column(run, "ready"), color=BLUE, where="post", label="ready servers")
-    servers.plot(time_s, column(run, "duty"), color=GREY, label="duty of their engines")
+    servers.plot(time_s, column(run, "cpu"), color=GREY, label="use of their CPU limit")
     servers.set_ylabel("servers")
     servers.set_xlabel("seconds")
     for change in run.seen.changes:
