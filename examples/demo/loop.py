@@ -17,7 +17,7 @@ from cluster import kubectl, say
 SERVICE = "loop"
 MANIFEST = cluster.ROOT / "examples/demo/asrservice-loop.yaml"
 PICTURE = cluster.ROOT / "build/demo/loop.png"
-OBJECTIVE_MS = 500
+OBJECTIVE_MS = 1000
 PROBE = (30, 40)  # seconds and sessions that show what one server can do
 MOST_SESSIONS = 350  # that one server carries; a faster one is not filled
 STEPS = (  # seconds, sessions from and to, over those that fill one server one by one; in words

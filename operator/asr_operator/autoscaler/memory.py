@@ -45,7 +45,7 @@ class Memory:
     watching_since: float
     changes: tuple[Change, ...] = ()
     model: ServiceModel = field(default_factory=ServiceModel)
-    cpu: ServiceModel = field(default_factory=service_model.start_cpu_model)
+    cpu: ServiceModel = field(default_factory=ServiceModel)
     item_padded_s: float | None = None
     padded_per_audio: float | None = None
     correction: float = 1.0

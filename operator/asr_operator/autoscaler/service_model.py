@@ -6,21 +6,19 @@ recursive least squares in centred form, with exponential forgetting:
 - The level, the mean round, follows every point.
 - The slope `c` learns, and forgets, only from points that differ from the mean; while batches do
   not vary, what was learned stays. Before that it is the prior: starting a batch costs as much as
-  `prior_start_s` padded seconds.
+  `PRIOR_START_S` padded seconds.
 
-The same model tells what a round uses of a CPU limit. There the prior is lower, because reading
-sockets and decoding, which no batch makes cheaper, counts too.
+The same model tells what a round uses of a CPU limit, reading sockets and decoding included.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 
 from asr_operator.state.load import BatchPoint, StageLoad
 
 MAIN_STAGE = "asr"
 PRIOR_START_S = 6.0  # measured with Paraformer on one CPU thread; larger on a GPU
-PRIOR_CPU_START_S = 2.0  # measured: 10 to 30 % of a round's CPU is the front's
 PRIOR_DOUBT = 0.01  # the prior counts as much as batches that vary by the root of this, 10 %
 FORGETTING = 0.1
 VARIES_RATIO = 0.1
@@ -45,13 +43,12 @@ class ServiceModel:
     busy_s: float = 0.0
     variance: float = 0.0
     covariance: float = 0.0
-    prior_start_s: float = PRIOR_START_S
 
     @property
     def slope(self) -> float:
         """Busy seconds per padded audio second; at least one point must have been learned."""
         proportional = self.busy_s / self.padded_s
-        prior = self.busy_s / (self.padded_s + self.prior_start_s)
+        prior = self.busy_s / (self.padded_s + PRIOR_START_S)
         doubt = PRIOR_DOUBT * self.padded_s**2
         slope = (self.covariance + doubt * prior) / (self.variance + doubt)
         return min(proportional, max(LEAST_SLOPE_RATIO * proportional, slope))
@@ -63,26 +60,20 @@ class ServiceModel:
     def learn(self, padded_s: float, busy_s: float) -> "ServiceModel":
         """Return the model after one more point; both values are positive."""
         if self.points == 0:
-            return replace(self, points=1, padded_s=padded_s, busy_s=busy_s)
+            return ServiceModel(1, padded_s, busy_s)
         gain = max(FORGETTING, 1 / (self.points + 1))
         padded_step, busy_step = padded_s - self.padded_s, busy_s - self.busy_s
         variance, covariance = self.variance, self.covariance
         if abs(padded_step) > VARIES_RATIO * self.padded_s:
             variance = (1 - gain) * (variance + gain * padded_step**2)
             covariance = (1 - gain) * (covariance + gain * padded_step * busy_step)
-        return replace(
-            self,
+        return ServiceModel(
             points=self.points + 1,
             padded_s=self.padded_s + gain * padded_step,
             busy_s=self.busy_s + gain * busy_step,
             variance=variance,
             covariance=covariance,
         )
-
-
-def start_cpu_model() -> ServiceModel:
-    """Return the model of what rounds use of a CPU limit before any was seen."""
-    return ServiceModel(prior_start_s=PRIOR_CPU_START_S)
 
 
 def measure_round(stages: Sequence[StageLoad]) -> Round | None:

@@ -86,9 +86,14 @@ def _rate_per_pod(counter: str, label: str) -> str:
     return f"sum by ({_POD}) ({_per_pod(_rate(counter), f', {label}')})"
 
 
-def _rate_per_service(counter: str, label: str, others: str = "") -> str:
-    each = _per_pod(_rate(counter), f", {label}{others}")
-    return f"sum by ({_SERVICE}, {label}) ({each})"
+def _rate_per_service(counter: str, label: str) -> str:
+    """Add up without a step for each pod, where there are many series of each.
+
+    What is scraped so many times counts that much less each time.
+    """
+    weight = f"($identity / on (instance) group_left () count by (instance) ({_INFO}))"
+    joined = f"({_rate(counter)}) * on (instance) group_left ({_SERVICE}) {weight}"
+    return f"sum by ({_SERVICE}, {label}) ({joined})"
 
 
 _GAUGES = (
@@ -114,8 +119,8 @@ _TEMPLATES: Mapping[str, str] = {
         f"max_over_time((sum by ({_SERVICE})"
         f" ({_per_pod(_rate('asr_received_audio_seconds_total'), ', class')}))[$peak:$step])"
     ),
-    Query.FINAL_LATENCY: _rate_per_service("asr_final_latency_seconds_bucket", "le", ", mode"),
-    Query.QUEUE_WAIT: _rate_per_service("asr_queue_wait_seconds_bucket", "le", ", class"),
+    Query.FINAL_LATENCY: _rate_per_service("asr_final_latency_seconds_bucket", "le"),
+    Query.QUEUE_WAIT: _rate_per_service("asr_queue_wait_seconds_bucket", "le"),
     Query.BATCHES: _rate_per_service("asr_batch_size_count", "stage"),
     Query.BATCH_ITEMS: _rate_per_service("asr_batch_size_sum", "stage"),
     Query.BATCH_AUDIO: _rate_per_service("asr_batch_audio_seconds_sum", "stage"),

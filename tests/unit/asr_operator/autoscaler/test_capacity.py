@@ -123,3 +123,13 @@ def test_every_size_that_is_planned_lies_within_the_bounds(one, other, load, lat
     )
     assert least <= replica.size_for(load) <= replica.best_size() <= most
     assert replica.served(least) > 0
+
+
+def test_a_cpu_limit_bounds_what_a_replica_does():
+    engine = make()
+    slower = ServiceModel(1, 3.0, 10 * engine.service_s(1))
+    limited = replace(engine, cpu=slower)
+    assert limited.most(1) == pytest.approx(engine.most(1) / 10)
+    assert limited.most(4) > 1.5 * limited.most(1)
+    faster = replace(engine, cpu=ServiceModel(1, 3.0, 0.001))
+    assert faster.most(4) == engine.most(4)

@@ -70,6 +70,12 @@ LOADED = {
         4,
         Reason.LATENCY_ABOVE_OBJECTIVE,
     ),
+    "late because of the queue, with batches that could be larger": (
+        {"demand": 230.0, "size_bound": 1.0, **LATE_FOR_THE_QUEUE},
+        2,
+        5,
+        Reason.BATCH_TOO_SMALL,
+    ),
     "very late because of the queue": (
         {"demand": 150.0, "final_latency_s": 60.0, "queue_wait_s": 59.0},
         4,
@@ -120,6 +126,17 @@ LOADED = {
 def test_the_load_moves_one_knob(decided, make_sample, load, replicas, size, reason):
     decision = decided(make_sample(**load))
     assert (decision.replicas, decision.batch_size, decision.reason) == (replicas, size, reason)
+
+
+def test_batches_grow_while_a_server_starts_only_if_finals_wait(
+    decided, make_sample, make_fleet, watched
+):
+    starting = make_fleet(2, desired=3, unready=1)
+    memory = watched(finals=1000.0, lateness=(1.5, 1.5), fleet=(3, 2))
+    in_time = make_sample(demand=230.0, size_bound=1.0)
+    late = make_sample(demand=230.0, size_bound=1.0, **LATE_FOR_THE_QUEUE)
+    assert decided(in_time, starting, memory=memory).batch_size == 4
+    assert decided(late, starting, memory=memory).batch_size == 5
 
 
 def test_a_breach_in_a_single_tick_moves_nothing(decided, make_sample, watched):

@@ -7,6 +7,7 @@ import pytest
 from asr_operator.api.autoscaling import BatchTuning
 from asr_operator.api.names import Reason
 from asr_operator.autoscaler.memory import Wish
+from asr_operator.state.load import PodLoad
 from asr_operator.state.scaling import Change
 
 BEFORE = {"demand": "150", "finalLatencyMs": "1500", "costMs": "6.5"}  # of make_sample's batches
@@ -23,11 +24,18 @@ def retuned(now):
     return make
 
 
+CPU = {
+    "pods": tuple(
+        PodLoad(f"pod-{number}", 5.0, 10.0, 100.0, 75.0, duty_ratio=0.5, cpu_ratio=0.5)
+        for number in range(2)
+    )
+}  # one limit for 150 audio seconds per second: 6.7 ms of it for each
 LATE = {"demand": 150.0, "final_latency_s": 2.5, "queue_wait_s": 0.1}
 COSTLY = {"demand": 150.0, "busy_s": 0.085}
 WORSE = {
     "a larger size made finals late": ({}, LATE),
     "a larger size costs more computing": ({}, COSTLY),
+    "a larger size uses more of the CPU limit": ({"cpuCostMs": "6"}, {"demand": 150.0, **CPU}),
     "a smaller size made finals late": (
         {"from_": 5, "reason": Reason.LOAD_FELL},
         {**LATE, "queue_wait_s": 2.0},
@@ -51,8 +59,18 @@ KEPT = {
     "finals are late, but no later than before": ({"finalLatencyMs": "2400"}, LATE, {}),
     "finals are later, but in time": ({}, {**LATE, "final_latency_s": 1.9}, {}),
     "more arrives": ({"demand": "100"}, LATE, {}),
+    "a little more arrives, and waits in the queue": (
+        {"demand": "130"},
+        {**LATE, "queue_wait_s": 2.0},
+        {},
+    ),
     "less arrives, so batches are smaller": ({"demand": "170"}, COSTLY, {}),
     "it costs hardly more": ({"costMs": "6.4"}, {"demand": 150.0}, {}),
+    "batches take longer, but use no more of the CPU limit": (
+        {"cpuCostMs": "6.6"},
+        {**COSTLY, **CPU},
+        {},
+    ),
     "it cannot show yet": ({"age_s": 50.0}, LATE, {}),
     "it was long ago": ({"age_s": 300.0}, COSTLY, {}),
     "too few finals were seen": ({}, {**COSTLY, "finals": 50.0}, {"finals": 100.0}),
