@@ -28,7 +28,7 @@ QUERIES = {
         f"histogram_quantile(0.95, sum by (le) (rate(asr_queue_wait_seconds_bucket[{WINDOW}]) OF))"
     ),
     "cpu": f"avg(rate(asr_cpu_limited_seconds_total[{WINDOW}]) OF)",
-    "sessions": f"sum(avg_over_time(asr_sessions[{WINDOW}]) OF)",
+    "open": f"sum(avg_over_time(asr_sessions[{WINDOW}]) OF)",
     "limit": "max(asr_batch_size_limit OF)",
     "items": f'sum(rate(asr_batch_size_sum{{stage="asr"}}[{WINDOW}]) OF)',
     "batches": f'sum(rate(asr_batch_size_count{{stage="asr"}}[{WINDOW}]) OF)',

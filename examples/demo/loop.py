@@ -116,9 +116,9 @@ async def probe(service: str = SERVICE) -> float:
     shares = await follow.measure(service)
     load.terminate()
     await load.communicate()
-    if not shares["cpu"] or not shares["sessions"]:
+    if not shares["cpu"] or not shares["open"]:
         sys.exit("Prometheus does not know what the server uses of its CPU limit")
-    return shares["sessions"] / shares["cpu"]
+    return shares["open"] / shares["cpu"]
 
 
 async def start_load(steps: str, service: str = SERVICE) -> asyncio.subprocess.Process:
