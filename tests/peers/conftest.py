@@ -24,7 +24,7 @@ from traffic.tap import Tap
 collect_ignore_glob = [] if "FUNASR_SRC" in os.environ else ["test_*.py"]
 
 SPEAK_S = 120
-SPEECH = Speech(("003", "071"))
+SPEECH, MP3 = Speech(("003", "071")), Speech(("003", "071"), "mp3")
 MAX_CER = 0.1
 
 
@@ -93,6 +93,12 @@ class Stage:
         path = self.folder / f"{name}.wav"
         data = recording.speech_bytes(speech, self.samples)
         path.write_bytes(data if speech.into == "file" else recording.wav_file(data))
+        return path
+
+    def mp3(self) -> Path:
+        """Write the speech to an MP3 file."""
+        path = self.folder / "speech.mp3"
+        path.write_bytes(recording.speech_bytes(MP3, self.samples))
         return path
 
     def assert_words(self, heard: str, speech: Speech = SPEECH) -> None:

@@ -20,6 +20,7 @@ HEADERS = {
     "openssl/ssl.h": "libssl-dev",
 }
 MODES = ["offline", "online", "2pass"]
+MP3 = Speech(("003", "071"), "mp3")
 ONE_BY_ONE = Speech(("003", "071", "012"), "files")
 
 
@@ -60,6 +61,16 @@ def test_offline_client_with_several_files_on_one_connection(stage, source, run,
     heard = messages(shown)
     assert [message["wav_name"] for message in heard] == list(ONE_BY_ONE.utterances)
     stage.assert_words("".join(message["text"] for message in heard), ONE_BY_ONE)
+
+
+def test_offline_client_with_an_mp3_file(stage, source, run, clients):
+    client = Client(
+        *("funasr-wss-client", source.version, "offline", "a message for each end"),
+        f"{FOLDER}/funasr-wss-client.cpp",
+    )
+    with stage.tapped("cpp-mp3", client, MP3) as tap:
+        shown = run(clients / "funasr-wss-client", *arguments(tap.port, stage.mp3())).stdout
+    stage.assert_words("".join(message["text"] for message in messages(shown)))
 
 
 @pytest.mark.parametrize("mode", MODES)

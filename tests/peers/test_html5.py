@@ -11,6 +11,7 @@ from traffic.recording import Client, Speech
 
 FOLDER = "runtime/html5/static"
 PLAYWRIGHT = "playwright==1.65.2"
+MP3 = Speech(("003", "071"), "mp3")
 SPOKEN = Speech(("003", "071"), "microphone")
 NEEDS = {"text": "str", "timestamp": "str or absent"}  # it does JSON.parse(timestamp)
 MODES = ["offline", "online", "2pass"]
@@ -51,6 +52,14 @@ def test_a_file(stage, source, show):
     )
     with stage.tapped("html5-file", client) as tap:
         stage.assert_words(show(tap.port, stage.wav(), "file"))
+
+
+def test_an_mp3_file(stage, source, show):
+    client = Client(
+        *("html5, a file", source.version, "offline", "is_final", f"{FOLDER}/main.js"), needs=NEEDS
+    )
+    with stage.tapped("html5-mp3", client, MP3) as tap:
+        stage.assert_words(show(tap.port, stage.mp3(), "file"))
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -12,6 +12,7 @@ PATH = "runtime/python/websocket/funasr_wss_client.py"
 BEFORE_ACKNOWLEDGEMENTS = "a397d0b27"  # 2026-02-04, the last version that takes any final
 OF_2024 = "dfcc5d47587d3e793cbfec2e9509c0e9a9e1732c"  # 2024-07-02, the older repository's last
 PROCESSES = 4
+MP3 = Speech(("003", "071"), "mp3")
 MODES = ["offline", "online", "2pass"]
 
 
@@ -36,6 +37,13 @@ def test_current_client(stage, source, run, mode):
     for event in events(stage.folder):
         texts[event["mode"].removeprefix("2pass-")] += event["text"]
     stage.assert_words(texts["offline"] or texts["online"])
+
+
+def test_current_client_with_an_mp3_file(stage, source, run):
+    client = Client("funasr_wss_client.py", source.version, "offline", "acknowledged", PATH)
+    with stage.tapped("python-mp3", client, MP3) as tap:
+        run(sys.executable, source.folder / PATH, *arguments(tap.port, stage.mp3()))
+    stage.assert_words("".join(event["text"] for event in events(stage.folder)))
 
 
 def test_current_client_with_several_processes(stage, source, run):

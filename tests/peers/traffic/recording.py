@@ -12,6 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
+import soundfile
+
 TRAFFIC = Path(__file__).parents[2] / "data" / "traffic"
 HEADER_BYTES, SECOND_BYTES = 44, 32_000
 
@@ -40,8 +43,8 @@ class Client:
 class Speech:
     """What was spoken: utterances with 1.2 s of silence between them, enough to end a segment.
 
-    They lie in one WAV file, each in a file of its own ("files"), or were said into a microphone:
-    0.5 s of silence before them, 1.5 s after.
+    They lie in one WAV file, in one MP3 file ("mp3"), each in a file of its own ("files"), or were
+    said into a microphone: 0.5 s of silence before them, 1.5 s after.
     """
 
     utterances: tuple[str, ...]
@@ -77,7 +80,7 @@ def speech_bytes(speech: Speech, samples: Mapping[str, bytes]) -> bytes:
     said = silence(1.2).join(parts)
     if speech.into == "microphone":
         return silence(0.5) + said + silence(1.5)
-    return wav_file(said)
+    return mp3_file(said) if speech.into == "mp3" else wav_file(said)
 
 
 def silence(duration_s: float) -> bytes:
@@ -91,6 +94,13 @@ def wav_file(samples: bytes) -> bytes:
     with wave.open(buffer, "wb") as file:
         file.setparams((1, 2, 16000, 0, "NONE", ""))
         file.writeframes(samples)
+    return buffer.getvalue()
+
+
+def mp3_file(samples: bytes) -> bytes:
+    """Encode 16 kHz mono int16 samples."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.frombuffer(samples, np.int16), 16000, format="MP3")
     return buffer.getvalue()
 
 
