@@ -23,6 +23,20 @@ def test_held_out_speech_comes_back_as_its_words(heard, cer):
     assert [each.refusals for each in heard if each.refusals] == []
 
 
+@pytest.mark.parametrize("mode", ["online", "2pass"])
+def test_live_modes_bring_the_words_too(heard, speech, utterances, cer, mode):
+    live = asyncio.run(speaking.speak_all(speech.url, utterances, mode))
+
+    assert len(live) >= 50
+    assert cer([each.pair for each in live]) <= 0.05
+    assert [each.refusals for each in live if each.refusals] == []
+    (metrics,) = speech.metrics().values()
+    finals = metrics.value("asr_final_latency_seconds_count", mode=mode)
+    assert finals >= len(utterances)
+    batches = metrics.value("asr_batch_size_count", stage="asr_online")
+    assert metrics.value("asr_batch_size_sum", stage="asr_online") > batches
+
+
 def test_concurrent_sessions_share_batches(heard, speech):
     (metrics,) = speech.metrics().values()
 

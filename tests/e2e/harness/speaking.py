@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import funasr_client
 import websockets
@@ -18,6 +18,8 @@ import websockets
 RETRY_S = 0.2
 PATIENCE_S = 10
 CHUNK = 9600  # samples: 0.6 s
+
+Mode = Literal["offline", "online", "2pass"]
 
 
 class Utterance(Protocol):
@@ -50,13 +52,15 @@ class Pause:
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-async def open_session(url: str, name: str = "") -> tuple[Any, tuple[str, ...]]:
+async def open_session(
+    url: str, name: str = "", mode: Mode = "offline"
+) -> tuple[Any, tuple[str, ...]]:
     """Open a session under the retry policy; return the client and the refusals."""
     refusals: list[str] = []
     end = time.monotonic() + PATIENCE_S
     while True:
         client = funasr_client.async_funasr_client(
-            url, mode="offline", wav_name=name, wav_format="pcm", audio_fs=16000, blocking=True
+            url, mode=mode, wav_name=name, wav_format="pcm", audio_fs=16000, blocking=True
         )
         try:
             await client.connect()
@@ -68,9 +72,15 @@ async def open_session(url: str, name: str = "") -> tuple[Any, tuple[str, ...]]:
             return client, tuple(refusals)
 
 
-async def speak(url: str, utterance: Utterance, pause: Pause | None = None) -> Heard:
-    """Speak one utterance in a session of its own, with a pause half-way if one is given."""
-    client, refusals = await open_session(url, utterance.name)
+async def speak(
+    url: str, utterance: Utterance, pause: Pause | None = None, mode: Mode = "offline"
+) -> Heard:
+    """Speak one utterance in a session of its own, with a pause half-way if one is given.
+
+    What is heard is what a reader is left with: in mode 2pass the finals, which replace the
+    partials before them; in mode online all increments.
+    """
+    client, refusals = await open_session(url, utterance.name, mode)
     try:
         starts = range(0, len(utterance.audio), CHUNK)
         for number, start in enumerate(starts):
@@ -84,9 +94,12 @@ async def speak(url: str, utterance: Utterance, pause: Pause | None = None) -> H
         # A draining server closes after the final message; the client then fails to say goodbye.
         with contextlib.suppress(websockets.ConnectionClosed):
             await client.close()
-    return Heard(utterance.text, "".join(message["text"] for message in messages), refusals)
+    kept = (message["text"] for message in messages if message["mode"] != "2pass-online")
+    return Heard(utterance.text, "".join(kept), refusals)
 
 
-async def speak_all(url: str, utterances: Sequence[Utterance]) -> list[Heard]:
+async def speak_all(
+    url: str, utterances: Sequence[Utterance], mode: Mode = "offline"
+) -> list[Heard]:
     """Speak all utterances at the same time, each in a session of its own."""
-    return list(await asyncio.gather(*(speak(url, each) for each in utterances)))
+    return list(await asyncio.gather(*(speak(url, each, mode=mode) for each in utterances)))
