@@ -12,13 +12,14 @@ for frames as they come, without its loop over frames. Its rules:
 4. It is cut when it is longer than `max_single_segment`; it ends with the recording at the latest.
 5. After an end the window starts anew, empty.
 
-Python runs per pause and per piece, never per frame. What is remembered of a stream is a window of
-flags and four numbers, however long it lasts. No torch here, and no audio.
+Python runs per pause, and per frame only in the short pieces of live streams, where arrays would
+cost more. What is remembered of a stream is five numbers, however long it lasts. No torch here, and
+no audio.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 import numpy as np
@@ -28,6 +29,7 @@ from asr_server.speech.spans import Span
 
 FRAME_MS = 10
 _BLOCK_FRAMES = 512
+_FEW_FRAMES = 40  # up to here counting bits is faster than arrays
 
 
 class EndpointConfig(msgspec.Struct, frozen=True):
@@ -71,13 +73,13 @@ def classify(silence: NDArray[np.float32], config: EndpointConfig) -> NDArray[np
 class Heard:
     """Where the rules stand after `frames` frames of a stream.
 
-    `window` holds the flags of the last frames that the window may still count. `free` is the first
-    frame that no segment has; `start` that of the segment that is open, `paused` where speech in it
-    paused, if it did.
+    `recent` has a bit for each frame that the window may still count, the newest lowest, set where
+    there was speech. `free` is the first frame that no segment has; `start` is that of the segment
+    that is open, `paused` where speech in it paused, if it did.
     """
 
-    frames: int
-    window: NDArray[np.bool_]
+    frames: int = 0
+    recent: int = 0
     free: int = 0
     start: int | None = None
     paused: int | None = None
@@ -96,18 +98,10 @@ class Heard:
         return min(self.frames, self.paused + patience - hindsight + 1)
 
 
-def begin(config: EndpointConfig) -> Heard:
-    """Return where a stream starts."""
-    return Heard(0, np.zeros(_frames(config.window_size_ms), dtype=np.bool_))
-
-
 def follow(
     heard: Heard, is_speech: NDArray[np.bool_], config: EndpointConfig, max_end_silence_ms: int
 ) -> tuple[Heard, list[Span]]:
     """Return where the rules stand after more frames, and the segments whose end became known."""
-    if heard.start is None and not is_speech.any():
-        kept = np.concatenate([heard.window, is_speech])[len(is_speech) :]
-        return Heard(heard.frames + len(is_speech), kept, heard.free), []
     machine = _Machine(heard, is_speech, config, max_end_silence_ms)
     while machine.step():
         pass
@@ -125,7 +119,7 @@ def find_spans(
     is_speech: NDArray[np.bool_], config: EndpointConfig, max_end_silence_ms: int
 ) -> list[Span]:
     """Return the segments of one recording, in order; `is_speech` has one entry per 10 ms."""
-    heard, spans = follow(begin(config), is_speech, config, max_end_silence_ms)
+    heard, spans = follow(Heard(), is_speech, config, max_end_silence_ms)
     return [*spans, *finish(heard)]
 
 
@@ -145,7 +139,8 @@ class _Machine:
         self.patience, self.hindsight = _find_patience(config, max_end_silence_ms)
         self.longest = _frames(config.max_single_segment_time)
         self.reach = _find_reach(config)
-        self.window = _Window(heard, is_speech, config)
+        kind = _FewFrames if len(is_speech) <= _FEW_FRAMES else _ManyFrames
+        self.window: _Window = kind(heard, is_speech, config)
         self.next = heard.frames
         self.free, self.start, self.paused = heard.free, heard.start, heard.paused
         self.spans: list[Span] = []
@@ -158,7 +153,7 @@ class _Machine:
 
     def describe(self) -> Heard:
         window = self.window
-        return Heard(window.total, window.keep(), self.free, self.start, self.paused)
+        return Heard(window.total, window.recent, self.free, self.start, self.paused)
 
     def _begin(self) -> bool:
         began = self.window.next_speech(self.next)
@@ -198,41 +193,92 @@ class _Machine:
         return True
 
 
-class _Window:
+class _Window(Protocol):
     """How many of the last frames were speech, at each frame of a piece."""
 
-    def __init__(self, heard: Heard, is_speech: NDArray[np.bool_], config: EndpointConfig):
-        self.width = len(heard.window)
-        self.flags = np.concatenate([heard.window, is_speech])
-        self.first = heard.frames  # the frame of counts[0]
-        self.total = heard.frames + len(is_speech)
-        self.born = heard.frames - self.width
-        self.speaks = _frames(config.sil_to_speech_time_thres)
-        self.pauses = _frames(config.speech_to_sil_time_thres)
-        self.sums = np.concatenate([[0], np.cumsum(self.flags, dtype=np.int64)])
-        self.counts = self.sums[self.width + 1 :] - self.sums[1 : len(is_speech) + 1]
+    total: int  # frames of the stream, with the piece
+
+    @property
+    def recent(self) -> int:
+        """The flags that the window may still count after the piece, as bits."""
 
     def restart(self, frame: int) -> None:
         """Forget the frames before `frame`."""
-        self.born = frame
-        start = frame - self.first
-        stop = min(start + self.width, len(self.counts))
-        past = self.sums[self.width + start]
-        self.counts[start:stop] = self.sums[self.width + start + 1 : self.width + stop + 1] - past
-
-    def keep(self) -> NDArray[np.bool_]:
-        """Return the flags that the window may still count."""
-        kept = self.flags[len(self.flags) - self.width :].copy()
-        kept[: max(0, self.born - (self.total - self.width))] = False
-        return kept
 
     def next_speech(self, frame: int) -> int | None:
         """Return the first frame, from `frame` on, at which speech has begun."""
-        return self._first(frame, lambda counts: counts >= self.speaks)
 
     def next_pause(self, frame: int) -> int | None:
         """Return the first frame, from `frame` on, at which speech has paused."""
-        return self._first(frame, lambda counts: counts <= self.pauses)
+
+
+class _FewFrames:
+    """A window over a piece of a live stream: one number, whose bits are counted per frame."""
+
+    def __init__(self, heard: Heard, is_speech: NDArray[np.bool_], config: EndpointConfig):
+        self.config = config
+        self.total = heard.frames + len(is_speech)
+        self.mask = (1 << _frames(config.window_size_ms)) - 1
+        self.bits = heard.recent
+        for flag in is_speech.tolist():
+            self.bits = self.bits << 1 | flag
+
+    @property
+    def recent(self) -> int:
+        return self.bits & self.mask
+
+    def restart(self, frame: int) -> None:
+        self.bits &= (1 << (self.total - frame)) - 1
+
+    def next_speech(self, frame: int) -> int | None:
+        wanted = _frames(self.config.sil_to_speech_time_thres)
+        if self.bits.bit_count() < wanted:
+            return None
+        counts = self._count_from(frame)
+        return next((place for place, count in counts if count >= wanted), None)
+
+    def next_pause(self, frame: int) -> int | None:
+        wanted = _frames(self.config.speech_to_sil_time_thres)
+        counts = self._count_from(frame)
+        return next((place for place, count in counts if count <= wanted), None)
+
+    def _count_from(self, frame: int) -> Iterator[tuple[int, int]]:
+        for place in range(frame, self.total):
+            yield place, (self.bits >> (self.total - 1 - place) & self.mask).bit_count()
+
+
+class _ManyFrames:
+    """A window over a recording, or a long piece: counted in arrays."""
+
+    def __init__(self, heard: Heard, is_speech: NDArray[np.bool_], config: EndpointConfig):
+        self.config = config
+        self.width = _frames(config.window_size_ms)
+        before = [heard.recent >> place & 1 for place in reversed(range(self.width))]
+        self.flags = np.concatenate([np.array(before, dtype=np.bool_), is_speech])
+        self.first = heard.frames  # the frame of counts[0]
+        self.total = heard.frames + len(is_speech)
+        self.sums = np.concatenate([[0], np.cumsum(self.flags, dtype=np.int64)])
+        self.counts = self.sums[self.width + 1 :] - self.sums[1 : len(is_speech) + 1]
+
+    @property
+    def recent(self) -> int:
+        last = self.flags[len(self.flags) - self.width :]
+        return sum(1 << place for place in np.flatnonzero(last[::-1]).tolist())
+
+    def restart(self, frame: int) -> None:
+        start = frame - self.first
+        stop = min(start + self.width, len(self.counts))
+        self.flags[: self.width + start] = False
+        past = self.sums[self.width + start]
+        self.counts[start:stop] = self.sums[self.width + start + 1 : self.width + stop + 1] - past
+
+    def next_speech(self, frame: int) -> int | None:
+        wanted = _frames(self.config.sil_to_speech_time_thres)
+        return self._first(frame, lambda counts: counts >= wanted)
+
+    def next_pause(self, frame: int) -> int | None:
+        wanted = _frames(self.config.speech_to_sil_time_thres)
+        return self._first(frame, lambda counts: counts <= wanted)
 
     def _first(
         self, frame: int, condition: Callable[[NDArray[np.int64]], NDArray[np.bool_]]

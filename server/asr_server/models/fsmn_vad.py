@@ -5,11 +5,9 @@ numerics as in FunASR 1.4.16, `funasr/models/fsmn_vad_streaming`. It only looks 
 audio of any length runs in chunks: each layer carries the end of its input to the next chunk.
 """
 
-from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -60,15 +58,16 @@ class Memory(nn.Module):
         super().__init__()
         self.conv_left = nn.Conv2d(size, size, (order, 1), groups=size, bias=False)
 
-    def forward(self, inputs: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """Filter (rows, time, size) after `past` (rows, order - 1, size).
+    def forward(self, inputs: Tensor, known: Tensor) -> Tensor:
+        """Filter (rows, time, size).
 
-        The second value is the input with its past, from which the next past is taken.
+        `known` (rows, order - 1 + time, size) begins with the frames before; the inputs are written
+        behind them.
         """
-        extended = torch.cat([past, inputs], dim=1)
+        known[:, -inputs.shape[1] :] = inputs
         weight = self.conv_left.weight.squeeze(-1)
-        filtered = functional.conv1d(extended.transpose(1, 2), weight, groups=len(weight))
-        return inputs + filtered.transpose(1, 2), extended
+        filtered = functional.conv1d(known.transpose(1, 2), weight, groups=len(weight))
+        return filtered.transpose(1, 2).add_(inputs)
 
 
 class FsmnLayer(nn.Module):
@@ -80,10 +79,11 @@ class FsmnLayer(nn.Module):
         self.fsmn_block = Memory(config.proj_dim, config.lorder)
         self.affine = Affine(config.proj_dim, config.linear_dim)
 
-    def forward(self, inputs: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (rows, time, size) to the same shape; return the memory's input with its past."""
-        hidden, extended = self.fsmn_block(self.linear(inputs), past)
-        return self.affine(hidden).relu_(), extended
+    def forward(self, inputs: Tensor, known: Tensor) -> Tensor:
+        """Map (rows, time, size) to the same shape; the memory writes into `known`."""
+        hidden = self.fsmn_block(self.linear(inputs), known)
+        result: Tensor = self.affine(hidden).relu_()
+        return result
 
 
 class Fsmn(nn.Module):
@@ -103,24 +103,22 @@ class Fsmn(nn.Module):
         """How many frames a memory looks back."""
         return self.config.lorder - 1
 
-    def start(self, rows: int) -> list[Tensor]:
-        """Return the past of every layer at the start of a recording: nothing."""
+    def start(self, rows: int) -> Tensor:
+        """Return the past of every layer at the start of recordings: nothing."""
         weight = self.out_linear2.linear.weight
-        shape = (rows, self.reach, self.config.proj_dim)
-        return [weight.new_zeros(shape) for _ in self.fsmn]
+        return weight.new_zeros(len(self.fsmn), rows, self.reach, self.config.proj_dim)
 
-    def forward(self, features: Tensor, pasts: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    def forward(self, features: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """Score (rows, time, input) as (rows, time, output).
 
-        The second value has the memory's input of each layer, (rows, order - 1 + time, size): the
-        past of a row's next chunk is the `order - 1` frames before it.
+        `past` is (layers, rows, reach, size). The second value has the frames of this chunk behind
+        it: the past of a row's next chunk is the `reach` frames before that.
         """
+        known = functional.pad(past, (0, 0, 0, features.shape[1]))
         hidden = self.in_linear2(self.in_linear1(features)).relu_()
-        extended = []
-        for layer, past in zip(self.fsmn, pasts, strict=True):
-            hidden, inputs = layer(hidden, past)
-            extended.append(inputs)
-        return self.out_linear2(self.out_linear1(hidden)), extended
+        for layer, known_to_layer in zip(self.fsmn, known, strict=True):
+            hidden = layer(hidden, known_to_layer)
+        return self.out_linear2(self.out_linear1(hidden)), known
 
 
 class FsmnVad(nn.Module):
@@ -131,8 +129,8 @@ class FsmnVad(nn.Module):
         self.encoder = Fsmn(config.encoder_conf)
         self.silent_states = list(config.model_conf.sil_pdf_ids)
 
-    def forward(self, features: Tensor, pasts: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """Return the probability of silence, float32 (rows, time), and the memories' inputs."""
-        scores, extended = self.encoder(features, pasts)
+    def forward(self, features: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the probability of silence, float32 (rows, time), and the past with this chunk."""
+        scores, known = self.encoder(features, past)
         probabilities = scores.float().softmax(dim=-1)
-        return probabilities[..., self.silent_states].sum(dim=-1), extended
+        return probabilities[..., self.silent_states].sum(dim=-1), known

@@ -98,21 +98,15 @@ class DecoderLayer(nn.Module):
         real: Tensor | None,
         memory: Tensor,
         attended: Tensor | None,
-        past: Tensor | None,
-    ) -> tuple[Tensor, Tensor]:
-        """Map (rows, tokens, size) to the same shape.
-
-        The second value has the filter's input, the `past` of a stream first; without a filter it
-        means nothing.
-        """
+        known: Tensor | None = None,
+    ) -> Tensor:
+        """Map (rows, tokens, size) to (rows, tokens, size); the filter uses `known` in a stream."""
         hidden: Tensor = self.feed_forward(self.norm1(inputs))
-        known = hidden
         if self.self_attn is not None:
-            filtered, known = self.self_attn(self.norm2(hidden), real, past)
-            hidden = filtered + inputs
+            hidden = self.self_attn(self.norm2(hidden), real, known) + inputs
         if self.src_attn is not None:
             hidden = hidden + self.src_attn(self.norm3(hidden), memory, attended)
-        return hidden, known
+        return hidden
 
 
 class Decoder(nn.Module):
@@ -140,22 +134,20 @@ class Decoder(nn.Module):
         real: Tensor | None,
         memory: Tensor,
         attended: Tensor | None,
-        pasts: Sequence[Tensor] | None = None,
-    ) -> tuple[Tensor, list[Tensor]]:
+        known: Tensor | None = None,
+    ) -> Tensor:
         """Score (rows, tokens, size) as (rows, tokens, vocabulary); `real` is (rows, tokens, 1).
 
-        The second value has the input of each filter, (rows, reach + tokens, size), where `pasts`
-        says what came before: (rows, reach, size) each.
+        In a stream `known` (filters, rows, reach + tokens, size) has the tokens before; the new
+        ones are written behind them.
         """
         hidden = embeddings
-        known = []
-        before: Sequence[Tensor | None] = pasts or [None] * len(self.filters)
-        for layer, past in zip((*self.decoders, *self.decoders2), before, strict=True):
-            hidden, all_of_layer = layer(hidden, real, memory, attended, past)
-            known.append(all_of_layer)
+        for place, layer in enumerate((*self.decoders, *self.decoders2)):
+            hidden = layer(hidden, real, memory, attended, None if known is None else known[place])
         for layer in self.decoders3:
-            hidden, _ = layer(hidden, real, memory, attended, None)
-        return self.output_layer(self.after_norm(hidden)), known
+            hidden = layer(hidden, real, memory, attended)
+        result: Tensor = self.output_layer(self.after_norm(hidden))
+        return result
 
 
 class Paraformer(nn.Module):
@@ -189,5 +181,5 @@ class Paraformer(nn.Module):
         embeddings = cif.integrate(hidden, sums, tokens)
         real = masks.real_positions(counts, tokens, hidden.device)[..., None]
         attended = masks.attended_positions(lengths, hidden.shape[1], hidden.device)
-        scores: Tensor = self.decoder(embeddings, real, hidden, attended)[0]
-        return scores
+        result: Tensor = self.decoder(embeddings, real, hidden, attended)
+        return result

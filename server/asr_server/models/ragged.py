@@ -2,17 +2,24 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 
-def stack_ends(rows: Sequence[Tensor]) -> Tensor:
-    """Stack rows (..., time, size) as (..., rows, time, size): they end together, after zeros."""
+def stack_ends(rows: Sequence[Tensor], room: int = 0) -> Tensor:
+    """Stack rows (..., time, size) as (..., rows, longest + room, size).
+
+    They end together, before the room; zeros come before the shorter ones.
+    """
     lengths = [row.shape[-2] for row in rows]
     longest = max(lengths)
     first = rows[0]
-    stacked = first.new_zeros(*first.shape[:-2], len(rows), longest, first.shape[-1])
+    stacked = first.new_zeros(*first.shape[:-2], len(rows), longest + room, first.shape[-1])
+    if min(lengths) == longest:
+        torch.stack(list(rows), dim=-3, out=stacked[..., :longest, :])
+        return stacked
     for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
-        stacked[..., place, longest - length :, :] = row
+        stacked[..., place, longest - length : longest, :] = row
     return stacked
 
 
@@ -27,3 +34,18 @@ def join(heads: Sequence[Tensor], tails: Tensor, tail_lengths: Sequence[int]) ->
         row[: len(head)] = head
         row[len(head) : length] = tail[: length - len(head)]
     return joined
+
+
+def windows(rows: Tensor, starts: Sequence[int], length: int) -> list[Tensor]:
+    """Return `length` steps of each of (layers, rows, time, size), from a start of its own.
+
+    The results own their memory, or one stream would keep alive what its whole batch had.
+    """
+    if min(starts) == max(starts):
+        parts = rows[:, :, starts[0] : starts[0] + length].unbind(dim=1)
+    else:
+        parts = tuple(
+            row[:, start : start + length]
+            for row, start in zip(rows.unbind(dim=1), starts, strict=True)
+        )
+    return [part.clone(memory_format=torch.contiguous_format) for part in parts]

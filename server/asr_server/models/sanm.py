@@ -3,8 +3,8 @@
 Gao et al., "SAN-M: Memory Equipped Self-Attention for End-to-End Speech Recognition" (2020);
 keys and numerics as in FunASR 1.4.16, `funasr/models/sanm`. Inference only: no dropout.
 
-Each part takes what it remembers of a stream, its past, and returns it with the new positions
-behind it; without a past it sees a whole utterance.
+In a stream each part is given what it knows of the past, with room at the end, where it writes the
+new positions; without that it sees a whole utterance.
 """
 
 import math
@@ -53,19 +53,16 @@ class FsmnMemory(nn.Module):
         """How many positions the filter looks back in a stream."""
         return self.fsmn_block.kernel_size[0] - 1
 
-    def forward(
-        self, values: Tensor, real: Tensor | None, past: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, values: Tensor, real: Tensor | None, known: Tensor | None = None) -> Tensor:
         """Filter; positions that are not `real` (rows, time, 1) count as zero, and become zero.
 
-        With a `past` (rows, reach, size) the filter only looks back, and nothing is masked. The
-        second value is the past with `values` behind it.
+        With `known` (rows, reach + time, size) the filter only looks back, and nothing is masked.
         """
-        if past is None:
-            return _remember(values, self.fsmn_block, self.shift, real), values
-        extended = torch.cat([past, values], dim=1)
-        filtered: Tensor = self.fsmn_block(extended.transpose(1, 2))
-        return filtered.transpose(1, 2) + values, extended
+        if known is None:
+            return _remember(values, self.fsmn_block, self.shift, real)
+        known[:, self.reach :] = values
+        filtered: Tensor = self.fsmn_block(known.transpose(1, 2))
+        return filtered.transpose(1, 2).add_(values)
 
 
 class SanmAttention(nn.Module):
@@ -85,19 +82,21 @@ class SanmAttention(nn.Module):
         inputs: Tensor,
         attended: Tensor | None,
         real: Tensor | None,
-        past: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
+        known: Tensor | None = None,
+    ) -> Tensor:
         """Map (rows, time, input size) to (rows, time, output size).
 
-        The second value has the keys and values of all positions, (rows, all, 2 * output size):
-        those of the `past` first. The memory sees only the positions of `inputs`.
+        `known` (rows, past + time, 2 * output size) has keys and values. The memory sees only the
+        positions of `inputs`.
         """
         query, fresh = self.linear_q_k_v(inputs).tensor_split([self.size], dim=-1)
-        known = fresh if past is None else torch.cat([past, fresh], dim=1)
-        key, value = known.chunk(2, dim=-1)
-        memory = _remember(fresh.chunk(2, dim=-1)[1], self.fsmn_block, self.shift, real)
+        memory = _remember(fresh[..., self.size :], self.fsmn_block, self.shift, real)
+        if known is not None:
+            known[:, -inputs.shape[1] :] = fresh
+            fresh = known
+        key, value = fresh.chunk(2, dim=-1)
         context = attention(query, key, value, self.heads, attended)
-        return memory.add_(self.linear_out(context)), known
+        return memory.add_(self.linear_out(context))
 
 
 class FeedForward(nn.Module):
@@ -130,13 +129,14 @@ class SanmLayer(nn.Module):
         inputs: Tensor,
         attended: Tensor | None,
         real: Tensor | None,
-        past: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """Map (rows, time, input size) to (rows, time, output size), and all keys and values."""
-        hidden, known = self.self_attn(self.norm1(inputs), attended, real, past)
+        known: Tensor | None = None,
+    ) -> Tensor:
+        """Map (rows, time, input size) to (rows, time, output size)."""
+        hidden = self.self_attn(self.norm1(inputs), attended, real, known)
         if self.is_residual:
             hidden += inputs
-        return hidden + self.feed_forward(self.norm2(hidden)), known
+        result: Tensor = hidden + self.feed_forward(self.norm2(hidden))
+        return result
 
 
 class SanmEncoder(nn.Module):
@@ -167,7 +167,7 @@ class SanmEncoder(nn.Module):
             real = masks.real_positions(lengths, width, device)[..., None]
         hidden = self._place(inputs, self._positions(width, device))
         for layer in (*self.encoders0, *self.encoders):
-            hidden, _ = layer(hidden, attended, real)
+            hidden = layer(hidden, attended, real)
         result: Tensor = self.after_norm(hidden)
         return result
 
@@ -181,22 +181,19 @@ class SanmEncoder(nn.Module):
         return self._place(inputs, sinusoids(positions, inputs.shape[2]))
 
     def extend(
-        self,
-        placed: Tensor,
-        pasts: Sequence[Tensor],
-        attended: Tensor | None,
-        real: Tensor | None,
-    ) -> tuple[Tensor, list[Tensor]]:
-        """Encode the next positions of streams, (rows, time, input size), after their pasts.
+        self, placed: Tensor, known: Tensor, attended: Tensor | None, real: Tensor | None
+    ) -> Tensor:
+        """Encode the next positions of streams, (rows, time, input size).
 
-        `pasts` and the second value have keys and values of each layer, (rows, positions, 2 *
-        output size); `attended` (rows, 1, 1, past + time) says which of them count.
+        `known` (layers, rows, past + time, 2 * output size) has keys and values of the past; those
+        of the new positions are written behind them. `attended` (rows, 1, 1, past + time) says
+        which of all count.
         """
-        hidden, known = placed, []
-        for layer, past in zip((*self.encoders0, *self.encoders), pasts, strict=True):
-            hidden, all_of_layer = layer(hidden, attended, real, past)
-            known.append(all_of_layer)
-        return self.after_norm(hidden), known
+        hidden = placed
+        for layer, known_to_layer in zip((*self.encoders0, *self.encoders), known, strict=True):
+            hidden = layer(hidden, attended, real, known_to_layer)
+        result: Tensor = self.after_norm(hidden)
+        return result
 
     def _place(self, inputs: Tensor, codes: Tensor) -> Tensor:
         positioned = torch.add(codes, inputs, alpha=self.scale)

@@ -57,13 +57,13 @@ class Chunk:
 class Encoded:
     """A batch after the encoder: (rows, steps, ...) each, zero in padded steps.
 
-    `sums` are CIF's, `known` has keys and values of each layer, those of the past first.
+    `sums` are CIF's. `known` (layers, rows, past + steps, 2 * size) has keys and values.
     """
 
     placed: Tensor
     hidden: Tensor
     sums: Tensor
-    known: list[Tensor]
+    known: Tensor
 
 
 class StreamingParaformer:
@@ -121,14 +121,14 @@ class StreamingParaformer:
         steps = [chunk.steps for chunk in chunks]
         placed = ragged.join([memory.overlap for memory in memories], fresh, steps)
         width = placed.shape[1]
-        pasts = ragged.stack_ends([memory.known for memory in memories])
+        known = ragged.stack_ends([memory.known for memory in memories], room=width)
         attended = masks.recalled_positions(
             [memory.known.shape[1] for memory in memories], lengths, width, device
         )
         real = None
         if min(lengths) < width:
             real = masks.real_positions(lengths, width, device)[..., None]
-        hidden, known = encoder.extend(placed, list(pasts), attended, real)
+        hidden = encoder.extend(placed, known, attended, real)
         if real is not None:
             hidden = hidden * real
         return Encoded(placed, hidden, self._weigh(chunks, hidden), known)
@@ -138,8 +138,11 @@ class StreamingParaformer:
         chunks: Sequence[Chunk],
         hidden: Tensor,
         embeddings: Tensor,
-    ) -> tuple[Tensor, list[Tensor]]:
-        """Score the tokens of embeddings (rows, tokens, size); return the filters' inputs too."""
+    ) -> tuple[Tensor, Tensor]:
+        """Score the tokens of embeddings (rows, tokens, size).
+
+        The second value, (filters, rows, reach + tokens, size), is what the filters know then.
+        """
         memories = [chunk.memory for chunk in chunks]
         pasts = ragged.stack_ends([memory.encoded for memory in memories])
         attended = masks.recalled_positions(
@@ -148,11 +151,10 @@ class StreamingParaformer:
             hidden.shape[1],
             hidden.device,
         )
-        spoken = torch.stack([memory.spoken for memory in memories], dim=1)
-        result: tuple[Tensor, list[Tensor]] = self.network.decoder(
-            embeddings, None, torch.cat([pasts, hidden], dim=1), attended, list(spoken)
-        )
-        return result
+        heard = torch.cat([pasts, hidden], dim=1)
+        known = ragged.stack_ends([memory.spoken for memory in memories], room=embeddings.shape[1])
+        scores: Tensor = self.network.decoder(embeddings, None, heard, attended, known)
+        return scores, known
 
     def _weigh(self, chunks: Sequence[Chunk], hidden: Tensor) -> Tensor:
         """Return CIF's sums; only the last chunk counts what is behind it, and the tail."""
@@ -168,8 +170,7 @@ class StreamingParaformer:
 
     def _remember(self, chunks: Sequence[Chunk], encoded: Encoded) -> list[Memory]:
         """Return the memories after the encoder; copies, so that no row keeps its batch alive."""
-        known = torch.stack(encoded.known)
-        before = known.shape[2] - encoded.placed.shape[1]
+        before = encoded.known.shape[2] - encoded.placed.shape[1]
         memories = []
         for row, chunk in enumerate(chunks):
             memory = chunk.memory
@@ -182,7 +183,7 @@ class StreamingParaformer:
                     memory,
                     steps=memory.steps + chunk.steps,
                     overlap=encoded.placed[row, chunk.length - overlap : chunk.length].clone(),
-                    known=known[:, row, stop - kept : stop].clone(),
+                    known=encoded.known[:, row, stop - kept : stop].clone(),
                 )
             )
         return memories
@@ -203,16 +204,16 @@ class StreamingParaformer:
         picked = torch.tensor(rows, device=embeddings.device)
         hidden = encoded.hidden[picked]
         spoken_by = [chunks[row] for row in rows]
-        scores, inputs = self.decode(spoken_by, hidden, embeddings[picked, : max(counts)])
+        scores, known = self.decode(spoken_by, hidden, embeddings[picked, : max(counts)])
         best = scores.argmax(dim=-1).tolist()
-        filtered = torch.stack(inputs)
-        reach = filtered.shape[2] - max(counts)
+        starts = [counts[row] for row in rows]
+        spoken = ragged.windows(known, starts, known.shape[2] - max(counts))
         for place, row in enumerate(rows):
             count, chunk = counts[row], chunks[row]
             ids[row] = best[place][:count]
             memories[row] = replace(
                 memories[row],
                 encoded=hidden[place, max(0, chunk.length - chunk.size[1]) : chunk.length].clone(),
-                spoken=filtered[:, place, count : count + reach].clone(),
+                spoken=spoken[place],
             )
         return memories, ids

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from asr_server.models import endpointing, frontend, fsmn_vad, streaming_frontend, vad
+from asr_server.models import endpointing, frontend, fsmn_vad, ragged, streaming_frontend, vad
 from asr_server.speech.pieces import Endpoints, Piece
 from asr_server.speech.spans import Span
 
@@ -41,8 +41,8 @@ class StreamingVad:
         self.network = network
         self.config = config
         with torch.inference_mode():
-            past = torch.cat(network.encoder.start(1))
-        self._start = VadState(streaming_frontend.START, past, endpointing.begin(config))
+            past = network.encoder.start(1)[:, 0]
+        self._start = VadState(streaming_frontend.START, past, endpointing.Heard())
 
     def start(self) -> VadState:
         """Return the state of a stream at its beginning."""
@@ -76,18 +76,17 @@ class StreamingVad:
     def _score(
         self, runs: Sequence["_Run"], stretches: Sequence[streaming_frontend.Stretch]
     ) -> None:
-        pasts = torch.stack([run.state.past for run in runs], dim=1)
-        features = self.front.features(stretches).to(pasts.dtype)
-        silence, extended = self.network(features, list(pasts))
-        memories = torch.stack(extended)
-        reach = pasts.shape[2]
+        past = torch.stack([run.state.past for run in runs], dim=1)
+        features = self.front.features(stretches).to(past.dtype)
+        silence, known = self.network(features, past)
+        steps = [stretch.steps for stretch in stretches]
+        pasts = ragged.windows(known, steps, past.shape[2])
         speech = endpointing.classify(silence.cpu().numpy(), self.config)
-        for row, (run, stretch) in enumerate(zip(runs, stretches, strict=True)):
-            past = memories[:, row, stretch.steps : stretch.steps + reach].clone()
+        for run, count, flags, own_past in zip(runs, steps, speech, pasts, strict=True):
             heard, ended = endpointing.follow(
-                run.state.heard, speech[row, : stretch.steps], self.config, vad.MAX_END_SILENCE_MS
+                run.state.heard, flags[:count], self.config, vad.MAX_END_SILENCE_MS
             )
-            run.state = VadState(run.state.carry, past, heard)
+            run.state = VadState(run.state.carry, own_past, heard)
             run.ended += ended
 
     def _describe(self, run: "_Run") -> Endpoints[VadState]:

@@ -60,15 +60,14 @@ class Vad:
         """Score recordings sorted by falling length; a chunk has only those that reach it."""
         frames = waveforms.frames
         silence = torch.ones(len(frames), max(frames, default=0), device=self.front.device)
-        pasts = self.network.encoder.start(len(frames))
+        past = self.network.encoder.start(len(frames))
         start = 0
         while rows := sum(count > start for count in frames):
             stop = min(start + self._chunk_steps(rows), frames[0])
             features = self.front.features(waveforms.first(rows), start, stop)
-            pasts = [past[:rows] for past in pasts]
-            inputs = features.to(pasts[0].dtype)
-            silence[:rows, start:stop], extended = self.network(inputs, pasts)
-            pasts = [part[:, stop - start :] for part in extended]
+            inputs = features.to(past.dtype)
+            silence[:rows, start:stop], known = self.network(inputs, past[:, :rows])
+            past = known[:, :, stop - start :]
             start = stop
         return silence
 

@@ -21,9 +21,10 @@ def test_chunks_give_the_scores_of_the_whole(chunk):
     network = fsmn_vad.Fsmn(CONFIG).requires_grad_(requires_grad=False)
     features = torch.randn(2, 50, 6)
     whole, _ = network(features, network.start(2))
-    parts, pasts = [], network.start(2)
+    parts, past = [], network.start(2)
     for start in range(0, 50, chunk):
-        scores, extended = network(features[:, start : start + chunk], pasts)
-        pasts = [part[:, features[:, start : start + chunk].shape[1] :] for part in extended]
+        part = features[:, start : start + chunk]
+        scores, known = network(part, past)
+        past = known[:, :, part.shape[1] :]
         parts.append(scores)
     torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-5, rtol=1e-4)

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from asr_server.models import ragged
@@ -8,6 +9,21 @@ def test_rows_end_together_after_zeros():
     stacked = ragged.stack_ends(rows)
     assert stacked.shape == (2, 3, 3, 4)
     assert stacked[0, :, :, 0].tolist() == [[1, 1, 1], [0, 0, 2], [0, 0, 0]]
+
+
+def test_room_stays_behind_the_rows():
+    for second in (1, 2):
+        stacked = ragged.stack_ends([torch.ones(2, 1), torch.full((second, 1), 3.0)], room=1)
+        assert stacked[..., 0].tolist() == [[1, 1, 0], [3 * (second - 1), 3, 0]]
+
+
+@pytest.mark.parametrize("starts", [[1, 1], [0, 2]])
+def test_windows_own_their_memory(starts):
+    rows = torch.arange(24.0).view(2, 2, 6, 1)
+    for place, window in enumerate(ragged.windows(rows, starts, 3)):
+        start = starts[place]
+        assert torch.equal(window, rows[:, place, start : start + 3])
+        assert window.untyped_storage().nbytes() == window.nbytes == 24
 
 
 def test_tails_follow_their_heads_without_a_gap():

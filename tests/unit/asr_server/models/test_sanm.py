@@ -44,7 +44,7 @@ def test_memory_is_a_filter_around_each_position(shift):
     memory.fsmn_block.weight[:] = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
     impulse = torch.zeros(1, 9, 1)
     impulse[0, 4] = 1
-    response = memory(impulse, None)[0][0, :, 0] - impulse[0, :, 0]
+    response = memory(impulse, None)[0, :, 0] - impulse[0, :, 0]
     centre = 4 + shift
     assert response[centre - 2 : centre + 3].tolist() == [5.0, 4.0, 3.0, 2.0, 1.0]
     assert response.sum() == 15.0
@@ -53,12 +53,12 @@ def test_memory_is_a_filter_around_each_position(shift):
 def test_a_filter_with_a_past_gives_what_it_gives_at_once():
     memory = sanm.FsmnMemory(3, 5, 2).requires_grad_(requires_grad=False)
     values = torch.randn(2, 12, 3)
-    whole, _ = memory(values, None)
+    whole = memory(values, None)
     found, past = [], torch.zeros(2, memory.reach, 3)
     for start, stop in ((0, 1), (1, 6), (6, 12)):
-        part, extended = memory(values[:, start:stop], None, past)
-        found.append(part)
-        past = extended[:, stop - start :]
+        known = torch.cat([past, torch.zeros(2, stop - start, 3)], dim=1)
+        found.append(memory(values[:, start:stop], None, known))
+        past = known[:, stop - start :]
     torch.testing.assert_close(torch.cat(found, dim=1), whole, atol=1e-6, rtol=1e-5)
 
 
@@ -73,14 +73,14 @@ def test_positions_of_a_stream_go_on_from_its_start(encoder):
 def test_keys_of_the_past_count_like_keys_of_the_present(encoder):
     """The last four of nine positions, after the keys of the first five, in a padded batch."""
     attention = encoder.encoders[0].self_attn
-    inputs = torch.randn(1, 9, 16)
-    _, known = attention(inputs, None, None)
-    alone, _ = attention(inputs[:, 5:], None, None, known[:, :5])
-    past = torch.zeros(2, 7, 32)
-    past[:1, 2:] = known[:, :5]
+    inputs, known = torch.randn(1, 9, 16), torch.zeros(1, 9, 32)
+    attention(inputs, None, None, known)
+    alone = attention(inputs[:, 5:], None, None, known.clone())
+    padded = torch.zeros(2, 7 + 6, 32)
+    padded[0, 2:7] = known[0, :5]
     wide = torch.cat([inputs[:, 5:], torch.zeros(1, 2, 16)], dim=1).repeat(2, 1, 1)
     attended = masks.recalled_positions([5, 7], [4, 6], 6, wide.device)
     real = masks.real_positions([4, 6], 6, wide.device)[..., None]
-    together, extended = attention(wide, attended, real, past)
+    together = attention(wide, attended, real, padded)
     torch.testing.assert_close(together[0, :4], alone[0], atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(extended[0, 2:11], known[0], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(padded[0, 2:11], known[0], atol=1e-5, rtol=1e-4)
