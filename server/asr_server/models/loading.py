@@ -5,7 +5,7 @@ punctuated, `punc`; where utterances are to be recognised while they are spoken,
 Everything that can be wrong with one is a ModelError before the first request.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from asr_server.models import (
 )
 from asr_server.models.errors import ModelError
 from asr_server.models.frontend import Audio
+from asr_server.speech.pieces import Piece
 
 __all__ = ["ModelError", "Models", "demo_directory", "load_models"]
 
@@ -65,6 +66,16 @@ class Models:
                         f"{self.name}/{stage} gives NaN or infinity in {self.dtype}; "
                         "use float32 or bfloat16, or check the weights"
                     )
+            self._warm_streams(audio)
+
+    def _warm_streams(self, audio: Sequence[Audio]) -> None:
+        """Run two pieces of as many streams: the second has a past."""
+        heard = [self.streaming_vad.start() for _ in audio]
+        for _ in range(2):
+            pieces = [Piece(state, row[:960]) for state, row in zip(heard, audio, strict=True)]
+            heard = [after.state for after in self.streaming_vad.advance(pieces)]
+        if self.streaming_recognizer is not None:
+            self.streaming_recognizer.warm_up(audio)
 
     def _noise(self, batch_size: int, audio_s: float) -> Iterator[list[Audio]]:
         """Yield batches of doubling size, as long as the budget allows.

@@ -107,6 +107,11 @@ class StreamingRecognizer:
             embeddings = encoded.hidden[:, :_PROBED_TOKENS]
             return encoded.sums, self.network.decode(chunks, encoded.hidden, embeddings)[0]
 
+    def warm_up(self, audio: Sequence[frontend.Audio]) -> None:
+        """Recognise two steps of each utterance; the second looks back."""
+        start, samples = self.start(_PROBED_CHUNK), self.step_samples(_PROBED_CHUNK)
+        self.advance([Piece(start, np.resize(row, 2 * samples)) for row in audio])
+
     def _step(self, runs: Sequence["_Run"]) -> None:
         """Recognise the next step of each utterance."""
         stretches = [run.take(self.front) for run in runs]

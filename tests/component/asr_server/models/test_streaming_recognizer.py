@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr_server.models import tokens
+from asr_server.models import loading, tokens
 from asr_server.speech.pieces import Piece
 
 SIZES = [(5, 10, 5), (0, 10, 5), (8, 8, 4), (0, 8, 4), (5, 10, 0), (2, 3, 1)]
@@ -105,6 +105,17 @@ def test_held_out_speech_is_recognised_while_it_is_spoken(
     texts = ["".join(tokens.join(step) for step in steps) for steps in found]
     pairs = [(utterance.text, text) for utterance, text in zip(utterances, texts, strict=True)]
     assert cer(pairs) <= allowed
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_every_precision_recognises_streams(models, utterances, cer, dtype):
+    other = loading.load_models(loading.demo_directory(), device=models.device, dtype=dtype)
+    other.warm_up(batch_size=3, audio_s=10.0)
+    recognizer = other.streaming_recognizer
+    streams = [Stream(recognizer, row.audio, (5, 10, 5)) for row in utterances[:20]]
+    found = recognize(recognizer, streams, random.Random(1))
+    texts = ["".join(tokens.join(step) for step in steps) for steps in found]
+    assert cer(zip((row.text for row in utterances), texts, strict=False)) <= 0.05
 
 
 def test_a_batch_that_failed_can_be_tried_again(recognizer, utterances, monkeypatch):

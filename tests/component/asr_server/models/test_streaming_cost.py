@@ -1,0 +1,63 @@
+"""A stream costs after two hours what it costs after seconds: the same operations, as large."""
+
+import dataclasses
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from asr_server.models import streaming_paraformer
+from asr_server.speech.pieces import Piece
+
+TWO_HOURS_S = 7200
+
+
+class Operations(TorchDispatchMode):
+    """Writes down each operation and the shapes that go into it."""
+
+    def __init__(self):
+        super().__init__()
+        self.done = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        flat = [part for arg in args for part in (arg if isinstance(arg, list) else [arg])]
+        shapes = [tuple(part.shape) for part in flat if hasattr(part, "shape")]
+        self.done.append((str(function), shapes))
+        return function(*args, **(kwargs or {}))
+
+
+def list_operations(call, *args):
+    with torch.inference_mode(), Operations() as operations:
+        call(*args)
+    return operations.done
+
+
+def test_a_step_of_an_old_utterance_costs_what_one_of_a_new_does(models, utterances):
+    """The decoder knows no positions; how many tokens there are is the encoder's word."""
+    recognizer, size = models.streaming_recognizer, (5, 10, 5)
+    audio = np.resize(utterances[0].audio, 9600 * 6)
+    memory = recognizer.advance([Piece(recognizer.start(size), audio)])[0].state.memory
+    old = dataclasses.replace(memory, steps=memory.steps + TWO_HOURS_S * 1000 // 60)
+    features = torch.zeros(2, 10, 560)
+    first, second = ([streaming_paraformer.Chunk(m, size, 10, last=False)] for m in (memory, old))
+    done = list_operations(recognizer.network.encode, first * 2, features)
+    assert list_operations(recognizer.network.encode, first + second, features) == done
+    assert len(done) > 100
+
+
+def test_a_piece_of_an_old_stream_costs_what_one_of_a_new_does(models, utterances):
+    vad, audio = models.streaming_vad, utterances[0].audio
+    begun = vad.advance([Piece(vad.start(), audio[:16000])])[0]
+    assert begun.open_since is not None
+    state, steps = begun.state, TWO_HOURS_S * 100
+    heard = dataclasses.replace(
+        state.heard, frames=state.heard.frames + steps, start=state.heard.start + steps
+    )
+    carry = dataclasses.replace(state.carry, steps=state.carry.steps + steps)
+    aged = dataclasses.replace(state, carry=carry, heard=heard)
+    young, old = (Piece(s, audio[16000:16960]) for s in (state, aged))
+    done = list_operations(vad.advance, [young, young])
+    assert list_operations(vad.advance, [young, old]) == done
+    first, second = vad.advance([young, old])
+    assert second.open_since - first.open_since == TWO_HOURS_S * 1000
+    assert second.certain_ms - first.certain_ms == TWO_HOURS_S * 1000
