@@ -1,0 +1,1 @@
+"""What recognising speech while it is spoken costs, model by model and without a server."""
