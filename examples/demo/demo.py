@@ -102,7 +102,7 @@ def tell_what_to_try(service: str) -> None:
 Look around (with our own cluster, first: eval "$(tests/cluster/cluster env)"):
   kubectl -n {namespace} get asr -o wide
   kubectl -n {namespace} describe asr {service}
-  PATH=$PWD/.venv/bin:$PATH kubectl asr -n {namespace} why {service}
+  PATH=$PWD/.venv/bin:$PATH kubectl asr why -n {namespace} {service}
   kubectl -n {namespace} edit asr {service}
   kubectl -n {cluster.SYSTEM} logs deployment/asr-operator
   kubectl explain asr.spec --recursive
