@@ -32,8 +32,12 @@ class Transcript:
 
     @property
     def text(self) -> str:
-        """Everything that is certain."""
-        return "".join(self.texts)
+        """Everything that is certain, with spaces where the script has them."""
+        joined = ""
+        for text in self.texts:
+            spaced = joined[-1:].isascii() and text[:1].isascii() and joined and text
+            joined += f" {text}" if spaced else text
+        return joined
 
     def take(self, reply: ServerReply) -> str | None:
         """Take a message of the server; return the text that has become certain by it, if any."""

@@ -44,6 +44,11 @@ def test_2pass_finals_replace_partials_and_bring_their_times():
     assert found.segments(5000) == [Cue(100, 900, "打开灯。")]
 
 
+def test_sentences_in_latin_letters_are_kept_apart():
+    finals = [{"mode": "2pass-offline", "text": text} for text in ("turn left.", "go", "停。", "ok")]
+    assert hear("2pass", *finals)[0].text == "turn left. go停。ok"
+
+
 def test_online_texts_add_up_to_the_end_of_the_sentence_or_of_the_input():
     found, certain = hear(
         "online",
