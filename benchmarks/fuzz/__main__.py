@@ -3,12 +3,15 @@
 import argparse
 import asyncio
 import json
+import os
 import sys
 import time
 import traceback
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
+from benchmarks import conditions
 from benchmarks.fuzz.conversation import Conversation
 
 REPORT_S = 5.0
@@ -47,22 +50,27 @@ def main() -> int:
     parser.add_argument("--seed", default="1")
     parser.add_argument("--session", type=int, default=0, help="begin with this session")
     parser.add_argument("--wire", action="store_true", help="start a server and speak to that")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the summary there too")
     given = parser.parse_args()
-    began = time.monotonic()
+    began, load_before = time.monotonic(), os.getloadavg()[0]
     if given.wire:
         from benchmarks.fuzz import wire
 
         totals, findings = asyncio.run(wire.attack(given.seed, given.messages))
     else:
         totals, findings = run_sessions(given.seed, given.session, given.messages)
-    summary = {
+    summary = conditions.describe_conditions(load_before) | {
+        "command": f"python -m benchmarks.fuzz {' '.join(sys.argv[1:])}",
         "seed": given.seed,
         "wire": given.wire,
         "took_s": round(time.monotonic() - began, 1),
         "counts": dict(sorted(totals.items())),
         "findings": findings,
     }
-    print(json.dumps(summary, ensure_ascii=False, indent=1))
+    text = json.dumps(summary, ensure_ascii=False, indent=2)
+    print(text)
+    if given.write is not None:
+        given.write.write_text(text + "\n", encoding="utf-8")
     return 1 if findings else 0
 
 

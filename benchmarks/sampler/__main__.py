@@ -12,13 +12,9 @@ import argparse
 import asyncio
 import json
 import os
-import platform
 import statistics
-import subprocess
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
 
 from asr_operator.api.autoscaling import Autoscaling, BatchPolicy, Behavior, ScalingSpec
 from asr_operator.autoscaler import decide, memory
@@ -27,10 +23,10 @@ from asr_operator.metrics import OperatorMetrics
 from asr_operator.settings import PrometheusSettings
 from asr_operator.state.load import LoadQuestion, LoadSample, NoLoad
 from asr_operator.state.scaling import Fleet
+from benchmarks import conditions
 from benchmarks.sampler import backend, exporter
 
-ROOT = Path(__file__).parents[2]
-RESULT = ROOT / "benchmarks" / "results" / "sampler.json"
+RESULT = conditions.ROOT / "benchmarks" / "results" / "sampler.json"
 INTERVAL_S = 15.0
 GOALS = {"tick_s": 1.0, "operator_cores_in_a_tick": 0.5}
 QUESTION = LoadQuestion()
@@ -149,16 +145,6 @@ def summarize(watch: Stopwatch) -> dict[str, dict[str, float]]:
     }
 
 
-def describe_machine() -> dict[str, object]:
-    """Return what the figures were measured on."""
-    model = next(
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    )
-    return {"processor": model, "cores": os.cpu_count(), "python": platform.python_version()}
-
-
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -174,11 +160,7 @@ def main() -> None:
         watch = asyncio.run(measure(behind, given.services, given.pods, given.ticks))
     parts = summarize(watch)
     tick = parts["tick"]
-    commit = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
-    result = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": subprocess.run(commit, cwd=ROOT, capture_output=True, text=True).stdout.strip(),
-        "machine": describe_machine() | {"load_average_before": round(load_before, 1)},
+    result = conditions.describe_conditions(load_before) | {
         "niceness": given.nice,
         "services": given.services,
         "pods": given.services * given.pods,

@@ -45,7 +45,9 @@ def test_2pass_finals_replace_partials_and_bring_their_times():
 
 
 def test_sentences_in_latin_letters_are_kept_apart():
-    finals = [{"mode": "2pass-offline", "text": text} for text in ("turn left.", "go", "停。", "ok")]
+    finals = [
+        {"mode": "2pass-offline", "text": text} for text in ("turn left.", "go", "停。", "ok")
+    ]
     assert hear("2pass", *finals)[0].text == "turn left. go停。ok"
 
 
