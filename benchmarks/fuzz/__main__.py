@@ -52,14 +52,14 @@ def main() -> int:
     parser.add_argument("--wire", action="store_true", help="start a server and speak to that")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the summary there too")
     given = parser.parse_args()
-    began, load_before = time.monotonic(), os.getloadavg()[0]
+    began, around = time.monotonic(), conditions.describe_conditions(os.getloadavg()[0])
     if given.wire:
         from benchmarks.fuzz import wire
 
         totals, findings = asyncio.run(wire.attack(given.seed, given.messages))
     else:
         totals, findings = run_sessions(given.seed, given.session, given.messages)
-    summary = conditions.describe_conditions(load_before) | {
+    summary = around | {
         "command": f"python -m benchmarks.fuzz {' '.join(sys.argv[1:])}",
         "seed": given.seed,
         "wire": given.wire,

@@ -29,7 +29,7 @@ async def listen(stop: asyncio.Event) -> AsyncGenerator[bytes, None]:
     try:
         stream = sounddevice.RawInputStream(**options, blocksize=block, callback=take)
     except sounddevice.PortAudioError as error:
-        raise UnreadableError(f"cannot be opened: {error}") from None
+        raise UnreadableError(f"cannot be opened; is there one? ({error})") from None
     with stream:
         while not stop.is_set():
             if pieces.qsize() > LATE_PIECES:

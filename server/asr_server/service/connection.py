@@ -29,6 +29,7 @@ SLICE_BYTES = 256 * 1024  # the event loop turns between slices of a long messag
 YIELD_MESSAGES = 64  # and between so many short ones, which may all be there already
 UNSENT_CHARS = 4_000_000  # replies that wait for a client that does not read
 CLOSE_S = 5.0
+SHUT_DOWN = "this server shuts down before the file is decoded: send it again"
 BUFFER_FULL = "the audio buffer of this server is full: send this input again later"
 # How soon a file should be answered: what the batch rule orders and sizes batches by.
 DEADLINE_S, DEADLINE_PER_AUDIO_S = 1.0, 0.1
@@ -126,8 +127,13 @@ class Connection:
         Nothing more is taken in after that: the connection is about to be closed.
         """
         self._leaving = True
+        undecoded = self._intake.busy
         self._intake.stop()
-        if self._session.has_audio and not self._gone:
+        if self._gone:
+            return
+        if undecoded:
+            self.refuse(SHUT_DOWN)
+        if undecoded or self._session.has_audio:
             self._apply(self._session.end_input(time.monotonic()))
 
     async def settle(self) -> None:
@@ -156,7 +162,8 @@ class Connection:
         self._heard_at = time.monotonic()
         if isinstance(message, str):
             await self._intake.receive_text(message)
-            self._apply(self._session.receive_text(message, self._heard_at))
+            if not self._leaving:
+                self._apply(self._session.receive_text(message, self._heard_at))
             return
         for start in range(0, max(1, len(message)), SLICE_BYTES):
             if start:

@@ -95,6 +95,8 @@ class Intake:
 
     async def receive_audio(self, data: bytes) -> None:
         """Take the next bytes of the client."""
+        if self._stopped:
+            return
         if self._decoding is not None:
             await self._decode(self._decoding.feed(data))
         elif self._decoder is None or not self._begins_file():
@@ -142,6 +144,8 @@ class Intake:
 
     async def _begin(self, decoder: Decoder, head: bytes) -> None:
         self._decoding = await decoder.start(self._take, seeks=may_end_with_index(head))
+        if self._stopped:
+            self._decoding.kill()
         await self._decoding.feed(head)
 
     def _take(self, samples: bytes) -> bool:

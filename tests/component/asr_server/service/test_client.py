@@ -9,6 +9,8 @@ import signal
 import ssl
 import subprocess
 import sys
+import threading
+import types
 import wave
 
 import pytest
@@ -284,6 +286,53 @@ async def test_the_microphone_prints_sentences_until_it_is_stopped(stage, capsys
     assert await run(stage.url, "--mic", "--mode=offline") == 0
     out, err = capsys.readouterr()
     assert (out, err) == ("16000 samples\n", "listening; Ctrl-C ends it\n")
+
+
+class FakeSounddevice(types.ModuleType):
+    """PortAudio's interface: a thread of its own calls back with 60 ms at a time."""
+
+    PortAudioError = RuntimeError
+
+    class RawInputStream:
+        def __init__(self, *, samplerate, channels, dtype, blocksize, callback):
+            assert (samplerate, channels, dtype, blocksize) == (16000, 1, "int16", 960)
+            self._thread = threading.Thread(target=self._speak, args=(callback,))
+            self._over = threading.Event()
+
+        def __enter__(self):
+            self._thread.start()
+
+        def __exit__(self, *_):
+            self._over.set()
+            self._thread.join()
+
+        def _speak(self, callback):
+            while not self._over.wait(0.01):
+                callback(memoryview(SECOND[:1920]), 960, None, None)
+
+
+async def test_what_portaudio_hears_comes_in_pieces_until_it_is_stopped(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sounddevice", FakeSounddevice("sounddevice"))
+    stop = asyncio.Event()
+    heard = []
+    async with asyncio.timeout(10):
+        async for piece in microphone.listen(stop):
+            heard.append(piece)
+            if len(heard) == 5:
+                stop.set()
+    assert heard == [SECOND[:1920]] * 5
+
+
+async def test_a_microphone_that_cannot_be_opened_is_told(monkeypatch):
+    fake = FakeSounddevice("sounddevice")
+
+    def refuse(**_):
+        raise fake.PortAudioError("Error querying device -1")
+
+    fake.RawInputStream = refuse
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    with pytest.raises(UnreadableError, match=r"cannot be opened; is there one\? .Error querying"):
+        await anext(microphone.listen(asyncio.Event()))
 
 
 @pytest.mark.parametrize(

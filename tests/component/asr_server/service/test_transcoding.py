@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from asr_server.service import intake, transcoding
 from asr_server.service.drain import drain
@@ -256,16 +257,23 @@ async def test_a_drain_waits_for_a_file_that_is_being_decoded(heard, encode):
             await draining
 
 
-async def test_the_end_of_a_drain_ends_what_hangs(heard, encode, eventually):
+@pytest.mark.parametrize("ends", [True, False])
+async def test_the_end_of_a_drain_ends_what_hangs_and_says_so(heard, encode, eventually, ends):
     await heard.start()
     async with heard.connect() as client:
         await client.send(json.dumps({"wav_format": "mp3"}))
         await client.send(encode("a.mp3")[:1000])
         await eventually(lambda: len(children()) == 1)
         os.kill(children()[0], 19)
-        await client.send(END)
+        if ends:
+            await client.send(END)
         async with asyncio.timeout(10):
             await drain(heard.listener, heard.admission, 0.1, asyncio.Event())
+        answers = [await receive(client), await receive(client)]
+        assert [answer["is_final"] for answer in answers] == [False, True]
+        assert all("shuts down before the file is decoded" in each["error"] for each in answers)
+        with pytest.raises(ConnectionClosed):
+            await receive(client)
     await eventually(lambda: children() == [])
 
 
