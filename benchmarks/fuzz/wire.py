@@ -16,7 +16,7 @@ from benchmarks.fuzz.server import Server
 from benchmarks.load import speech
 
 HOSTILE, GOOD = 8, 3
-ANSWER_S = 60.0
+ANSWER_S = 300.0  # dozens of files in one session, each a start of ffmpeg, on a busy machine
 REPORT_S = 5.0
 SETTLE_S = 20.0
 LAST = {"mode": "offline", "wav_format": "pcm", "audio_fs": 16000, "wav_name": "last"}

@@ -5,7 +5,7 @@ import pytest
 from benchmarks.fuzz import wire
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(500)
 async def test_a_short_attack_finds_nothing():
     counts, findings = await wire.attack("test", 1500)
     assert findings == []
