@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup check static component-server component-rest quick format test e2e e2e-full peers images simulate crds dashboards demo demo-down
+.PHONY: help setup check static component-server component-rest quick format test e2e e2e-full peers images simulate crds dashboards demo-models demo demo-down
 
 cache := $(or $(ASR_OPERATOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/asr-operator)
 uv_version := 0.13.9
@@ -14,7 +14,7 @@ promtool := $(shell command -v promtool || echo $(cache)/bin/promtool)
 ffmpeg := $(shell command -v ffmpeg || echo /usr/bin/ffmpeg)
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(venv) $(helm) $(promtool) $(ffmpeg) ## get uv, the virtual environment, Helm, promtool and ffmpeg (git, Python 3.11 and Go must be there)
 
@@ -84,6 +84,9 @@ crds: ## copy the definition of AsrService into the chart
 
 dashboards: $(venv) ## write the dashboards of the chart from monitoring/
 	@.venv/bin/python monitoring/write.py charts/asr-operator/dashboards
+
+demo-models: $(venv) ## train the packaged demo models anew (needs espeak-ng; about an hour on one core)
+	@.venv/bin/python -m demo_models
 
 demo: setup ## from nothing to spoken words, then a load that rises and falls (DEMO_LOAD=0: the words only)
 	@tests/cluster/with-cluster .venv/bin/python examples/demo/demo.py

@@ -10,6 +10,8 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from demo_models import scoring
+
 UTTERANCES = Path(__file__).parent / "data" / "utterances"
 
 
@@ -24,7 +26,7 @@ class Utterance:
 
 @pytest.fixture(scope="session")
 def utterances() -> list[Utterance]:
-    """The 80 held-out utterances, about three seconds each."""
+    """The held-out utterances, about three seconds each: 80 Mandarin ones."""
     manifest = json.loads((UTTERANCES / "manifest.json").read_text(encoding="utf-8"))
     return [
         Utterance(row["name"], row["text"], read_audio(UTTERANCES / f"{row['name']}.flac"))
@@ -34,31 +36,11 @@ def utterances() -> list[Utterance]:
 
 @pytest.fixture(scope="session")
 def cer() -> Callable[[Iterable[tuple[str, str]]], float]:
-    """The character error rate of (reference, recognised) pairs; spaces do not count."""
-    return character_error_rate
+    """The character error rate of (reference, recognised) pairs; only what is spoken counts."""
+    return scoring.character_error_rate
 
 
 def read_audio(path: Path) -> NDArray[np.int16]:
     audio, rate_hz = soundfile.read(path, dtype="int16")
     assert rate_hz == 16000
     return audio
-
-
-def character_error_rate(pairs: Iterable[tuple[str, str]]) -> float:
-    errors = characters = 0
-    for reference, recognised in pairs:
-        wanted, found = reference.replace(" ", ""), recognised.replace(" ", "")
-        errors += edit_distance(wanted, found)
-        characters += len(wanted)
-    return errors / characters
-
-
-def edit_distance(wanted: str, found: str) -> int:
-    costs = list(range(len(found) + 1))
-    for row, character in enumerate(wanted, 1):
-        diagonal, costs[0] = costs[0], row
-        for column, other in enumerate(found, 1):
-            replaced = diagonal + (character != other)
-            diagonal = costs[column]
-            costs[column] = min(replaced, diagonal + 1, costs[column - 1] + 1)
-    return costs[-1]

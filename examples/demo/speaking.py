@@ -103,5 +103,5 @@ def error_rate(heard: Sequence[Heard]) -> float:
 
 
 def bare(text: str) -> str:
-    """Return the letters and digits alone."""
-    return re.sub(r"\W", "", text)
+    """Return the letters and digits alone, none of them a capital."""
+    return re.sub(r"\W", "", text).lower()

@@ -46,7 +46,7 @@ async def receive(client):
 
 
 def plain(text):
-    return re.sub(r"\W", "", text)
+    return re.sub(r"\W", "", text).lower()
 
 
 async def test_many_clients_at_once_get_the_right_words_in_batches(server, utterances, cer):

@@ -35,7 +35,7 @@ def alone(models, utterances):
     }
 
 
-@pytest.mark.parametrize("size", [2, 16, 80])
+@pytest.mark.parametrize("size", [2, 16, 100])
 def test_a_batch_gives_what_each_utterance_gives_alone(models, utterances, alone, size):
     shuffled = random.Random(size).sample(utterances, len(utterances))
     for start in range(0, len(shuffled), size):

@@ -95,7 +95,7 @@ def test_every_utterance_has_the_words_of_automodel(stock, models, utterances):
     ours = models.recognizer.recognize([utterance.audio for utterance in utterances])
     for utterance, found in zip(utterances, ours, strict=True):
         theirs = "".join(row["text"] for row in generate(stock.asr, utterance.audio))
-        assert tokens.join(found) == theirs.replace(" ", "")
+        assert tokens.join(found).replace(" ", "") == theirs.replace(" ", "")
 
 
 def stream_steps(audio, size):
