@@ -43,13 +43,13 @@ WORK = Path("build") / "demo-models"
 UTTERANCES, TEST_UTTERANCES = 8000, 400
 DATA_SEED, TEST_SEED = 1, 2
 SCHEDULES = {
-    "asr": Schedule(2000, 1e-3, warm_up=100),
-    "asr_online": Schedule(900, 1e-3, warm_up=100),
+    "asr": Schedule(6000, 1e-3, warm_up=100),
+    "asr_online": Schedule(3000, 1e-3, warm_up=100),
     "vad": Schedule(1500, 2e-3, warm_up=50, seed=2),
     "punc": Schedule(1600, 1e-3, seed=3),
 }
 SCHEDULES_FROM_SCRATCH = {
-    "asr": Schedule(6000, 2e-3),
+    "asr": Schedule(9000, 2e-3),
     "asr_online": Schedule(3000, 1e-3),
 }
 
