@@ -91,12 +91,12 @@ class EngineLink:
         self._report = report
         self._ids = itertools.count(1)
         self._dispatch = Dispatch()
-        self.streams = Streams(arena, self._ids, self._pump)
+        self.streams = Streams(arena, self._ids, self._expect_answer, self._reckon)
         self._answers: dict[int, asyncio.Future[Answer]] = {}
         self._channel: FrontChannel | None = None
         self._unanswered_samples = 0
         self._gone: str | None = None
-        self._heard_at = 0.0  # or given work while it had none
+        self._owed_since: float | None = None  # since when the engine has to say something
 
     @property
     def connected(self) -> bool:
@@ -109,11 +109,11 @@ class EngineLink:
 
         No batch is longer than the limit or its longest item, and none is slower than speech.
         """
-        longest_s = audio.duration_s(self._dispatch.longest_samples)
-        if self._channel is None or not (longest_s or self.streams.waiting):
+        if self._channel is None or self._owed_since is None:
             return False
+        longest_s = audio.duration_s(self._dispatch.longest_samples)
         may_take_s = SILENT_S + max(longest_s, self.limits.batch_audio_s)
-        return _now() - self._heard_at > may_take_s
+        return _now() - self._owed_since > may_take_s
 
     async def store(self, samples: Samples) -> Stored | None:
         """Copy audio into the arena, piece by piece; None when it has no room."""
@@ -167,7 +167,7 @@ class EngineLink:
         """Give work to the engine behind this channel: it has loaded its models."""
         self._channel = channel
         channel.send(Configure(self.limits))
-        self._heard_at = _now()
+        self._owed_since = None
         self.streams.connect(channel)
         self._pump()
 
@@ -189,7 +189,7 @@ class EngineLink:
 
     def handle(self, message: ToFront) -> None:
         """Take a message of the engine; ones about items that nobody waits for are ignored."""
-        self._heard_at = _now()
+        self._owed_since = None
         if isinstance(message, Recognized | Failed):
             self._resolve(message)
             self._pump()
@@ -197,13 +197,23 @@ class EngineLink:
             self.streams.handle(message)
         elif isinstance(message, BatchRan | OutOfMemory):
             self._report(message)
+        if self._dispatch.longest_samples or self.streams.waiting:
+            self._owed_since = _now()
+
+    def _expect_answer(self) -> None:
+        if self._owed_since is None:
+            self._owed_since = _now()
+
+    def _reckon(self) -> None:
+        if not (self._dispatch.longest_samples or self.streams.busy):
+            self._owed_since = None
+        self._pump()
 
     def _pump(self) -> None:
         if self._channel is None or self.streams.on_trial:
             return
-        if not self._dispatch.longest_samples:
-            self._heard_at = _now()
         for item in self._dispatch.take():
+            self._expect_answer()
             self._channel.send(
                 Recognize(
                     item_id=item.item_id,
@@ -226,7 +236,7 @@ class EngineLink:
         if self._dispatch.remove(item.item_id) and self._channel is not None:
             self._channel.send(Cancel(item.item_id))
         self.arena.release(item.offset)
-        self._pump()
+        self._reckon()
 
 
 def _now() -> float:

@@ -51,14 +51,24 @@ class Stream:
 
 
 class Streams:
-    """All open streams of a server. `admit` is called when a trial of streams is over."""
+    """All open streams of a server.
+
+    `expect` is called when the engine has to answer, `relax` when it may have less to answer, or
+    may have more than streams on trial.
+    """
 
     def __init__(
-        self, arena: Arena, ids: "itertools.count[int]", admit: Callable[[], None]
+        self,
+        arena: Arena,
+        ids: "itertools.count[int]",
+        expect: Callable[[], None],
+        relax: Callable[[], None],
     ) -> None:
         self._arena = arena
         self._ids = ids
-        self._admit = admit
+        self._expect = expect
+        self._relax = relax
+        self._ended: set[int] = set()
         self._open: dict[int, LiveStream] = {}
         self._in_engine: set[int] = set()
         self._fed: set[int] = set()
@@ -70,7 +80,12 @@ class Streams:
     @property
     def waiting(self) -> bool:
         """Whether a stream has ended and is not answered to its end."""
-        return any(stream.ended_at is not None for stream in self._open.values())
+        return bool(self._ended)
+
+    @property
+    def busy(self) -> bool:
+        """Whether the engine has something of a stream that it has to answer some time."""
+        return self.waiting or any(self._open[each].is_exposed for each in self._in_engine)
 
     @property
     def on_trial(self) -> bool:
@@ -114,9 +129,11 @@ class Streams:
         if stream is None:
             return
         stream.ended_at = now
+        self._ended.add(stream_id)
         self._fed.discard(stream_id)
         if self._channel is not None and stream_id in self._in_engine:
             self._channel.send_all(stream.render_news())
+            self._expect()
 
     def cancel(self, stream_id: int) -> None:
         """Drop a stream."""
@@ -124,6 +141,7 @@ class Streams:
         self._forget(stream_id)
         if self._channel is not None and was_there:
             self._channel.send(messages.CancelStream(stream_id))
+            self._relax()
 
     def connect(self, channel: FrontChannel) -> None:
         """Go on in the engine behind this channel."""
@@ -182,6 +200,7 @@ class Streams:
         stream = self._open.pop(stream_id, None)
         if stream is not None:
             self._in_engine.discard(stream_id)
+            self._ended.discard(stream_id)
             self._fed.discard(stream_id)
             stream.audio.release()
             self._clear(stream_id)
@@ -203,12 +222,15 @@ class Streams:
         if self._trial.running:
             self._start_timer("trial", TRIAL_S, self._survive)
         else:
-            self._admit()
+            self._relax()
 
     def _enter(self, channel: FrontChannel, stream_ids: list[int]) -> None:
         self._in_engine.update(stream_ids)
         for stream_id in stream_ids:
-            channel.send_all(self._open[stream_id].render_opening())
+            opening = self._open[stream_id].render_opening()
+            channel.send_all(opening)
+            if len(opening) > 1:
+                self._expect()
 
     def _flush(self) -> None:
         del self._timers["flush"]
@@ -216,6 +238,7 @@ class Streams:
             self._channel.send_all(
                 news for fed in self._fed for news in self._open[fed].render_news()
             )
+            self._expect()
         self._fed.clear()
 
     def _start_timer(self, name: str, after_s: float, call: Callable[[], None]) -> None:

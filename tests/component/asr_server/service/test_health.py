@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asr_server.link.arena import Arena
-from asr_server.link.messages import BatchLimits, Recognized
+from asr_server.link.messages import BatchLimits, Recognized, Settled
 from asr_server.metrics import Metrics
 from asr_server.service.admission import DRAINING, LOADING, Admission
 from asr_server.service.engine_link import SILENT_S, EngineLink
@@ -21,6 +21,9 @@ class SilentChannel:
 
     def send(self, message):
         """Forget it."""
+
+    def send_all(self, batch):
+        """Forget them."""
 
 
 class Server:
@@ -106,3 +109,24 @@ async def test_an_engine_without_work_may_be_silent_for_ever(server):
     await asyncio.sleep(1e6)
     assert server.page == b"ready\n"
     await end_work(server)
+
+
+@pytest.mark.looptime
+async def test_live_audio_that_is_never_answered_shows_that_the_engine_hangs(server):
+    server.serve()
+    await asyncio.sleep(3600)
+    stream = server.link.open_stream("2pass", (5, 10, 5), lambda said: None)
+    await asyncio.sleep(3600)
+    stream.feed(np.ones(960, np.int16), 0.0)
+    await asyncio.sleep(SILENT_S)
+    assert server.page == b"ready\n"
+    await asyncio.sleep(200)
+    assert server.page == NOT_ANSWERED
+    server.link.handle(Settled(1, 0))
+    await asyncio.sleep(3600)  # it is open, and nobody speaks
+    assert server.page == b"ready\n"
+    stream.feed(np.ones(960, np.int16), 0.0)
+    await asyncio.sleep(1)
+    stream.cancel()
+    await asyncio.sleep(3600)
+    assert server.page == b"ready\n"

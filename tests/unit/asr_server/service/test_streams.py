@@ -1,6 +1,7 @@
 """Streams between sessions and engines: what is sent, what comes back, and what a death changes."""
 
 import asyncio
+import functools
 import itertools
 
 import numpy as np
@@ -47,14 +48,12 @@ class Desk:
 
     def __init__(self):
         self.memory = arena.Arena.create(16 * arena.PAGE_SAMPLES)
-        self.admitted = 0
-        self.streams = Streams(self.memory, itertools.count(1), self.admit)
+        self.calls = []
+        expect, relax = (functools.partial(self.calls.append, name) for name in ("expect", "relax"))
+        self.streams = Streams(self.memory, itertools.count(1), expect, relax)
         self.channel = Channel()
         self.streams.connect(self.channel)
         self.delivered = []
-
-    def admit(self):
-        self.admitted += 1
 
     def open(self, mode="2pass"):
         return self.streams.open(mode, (5, 10, 5), lambda said: self.delivered.append(said))
@@ -200,10 +199,10 @@ async def test_of_two_suspects_one_is_tried_after_the_other(desk):
     assert desk.channel.take() == []
     assert desk.restart()[0].stream_id == 2
     assert desk.hear() == [Failure("the recognition engine died twice over this audio")]
-    admitted = desk.admitted
+    desk.calls.clear()
     desk.hear(Settled(2, 100))
     assert [sent.stream_id for sent in desk.channel.take()] == [3, 3]
-    assert (desk.streams.on_trial, desk.admitted) == (False, admitted + 1)
+    assert (desk.streams.on_trial, desk.calls) == (False, ["expect", "relax"])
 
 
 @pytest.mark.looptime
@@ -219,6 +218,21 @@ async def test_an_engine_that_lives_with_its_suspects_clears_them(desk):
     assert [sent.stream_id for sent in desk.channel.take()] == [2, 2]
     await asyncio.sleep(5.1)
     assert not desk.streams.on_trial
+
+
+@pytest.mark.looptime
+async def test_it_is_known_whether_the_engine_has_to_answer(desk):
+    stream = desk.open()
+    assert not desk.streams.busy
+    stream.feed(FRAME, 1.0)
+    await asyncio.sleep(0.03)
+    assert (desk.streams.busy, desk.streams.waiting) == (True, False)
+    desk.hear(Settled(1, 960))
+    assert not desk.streams.busy
+    stream.end(2.0)
+    assert (desk.streams.busy, desk.streams.waiting) == (True, True)
+    stream.cancel()
+    assert (desk.streams.busy, desk.calls) == (False, ["relax", "expect", "expect", "relax"])
 
 
 async def test_hours_of_silence_hold_no_memory(desk):
