@@ -71,7 +71,9 @@ e2e-full: setup ## end-to-end tests with KEDA too, in our own cluster; it takes 
 	@eval "$$(tests/cluster/cluster env)"; tests/cluster/with-cluster .venv/bin/pytest tests/e2e
 
 peers: $(venv) ## speak to the server with other people's clients: make peers FUNASR_SRC=<checkout of FunASR> [RECORD=1]
-	@FUNASR_SRC="$${FUNASR_SRC:?name a checkout of FunASR}" UV=$(uv) .venv/bin/pytest tests/peers
+	@test -d "$${FUNASR_SRC:?name a checkout of FunASR, with its history}/runtime/python" || \
+	  { echo "FUNASR_SRC=$$FUNASR_SRC is no checkout of FunASR" >&2; exit 2; }
+	@UV=$(uv) .venv/bin/pytest tests/peers
 
 simulate: $(venv) ## the autoscaler against other rules and oracles in simulation (10 to 15 minutes)
 	@.venv/bin/python -m benchmarks.autoscaling
