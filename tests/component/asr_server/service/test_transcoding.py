@@ -67,13 +67,21 @@ async def samples_of(client):
 
 def children():
     """Return the ffmpeg processes of this one."""
-    listed = [(task / "children").read_text() for task in Path("/proc/self/task").iterdir()]
+    listed = [read(task / "children") for task in Path("/proc/self/task").iterdir()]
     pids = [int(pid) for pid in " ".join(listed).split()]
     return [pid for pid in pids if about(pid, "comm").strip() == "ffmpeg"]
 
 
+def read(path):
+    """Read a file of a thread or a process, which may end at any time."""
+    try:
+        return path.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def about(pid, name):
-    return Path(f"/proc/{pid}/{name}").read_text()
+    return read(Path(f"/proc/{pid}/{name}"))
 
 
 @pytest.mark.parametrize(
