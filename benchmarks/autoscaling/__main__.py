@@ -42,7 +42,7 @@ def main() -> None:
     loads, policies = given.loads or list(LOADS), given.policies or list(RULES)
     is_whole = not (given.quick or given.loads or given.policies)
     began = time.monotonic()
-    jobs = list(plan(loads, policies, seeds, sweeps=0 if given.quick else SWEEP_SEEDS))
+    jobs = list(plan(loads, policies, seeds, sweeps=0 if given.quick else given.sweeps))
     runs: dict[str, dict[str, list[Figures]]] = {name: {} for name in loads}
     for job, figures in run_all(jobs, Progress("runs", len(jobs))):
         for name, found in figures.items():
@@ -110,10 +110,11 @@ def conclude(runs: dict[str, dict[str, list[Figures]]], policies: Sequence[str])
 def find_points(found: dict[str, list[Figures]]) -> dict[str, list[Point]]:
     """Return the points of each policy's sweep, over the seeds that were swept."""
     points: dict[str, list[Point]] = {}
+    fewest = min(len(figures) for figures in found.values())  # those that were swept too
     for name, figures in found.items():
         rule = name.split(SWEEP)[0]
         if rule in RULES:
-            some = summarize(figures[:SWEEP_SEEDS])
+            some = summarize(figures[:fewest])
             points.setdefault(rule, []).append((some["violation_ratio"], some["gpu_hours"]))
     return points
 
@@ -164,6 +165,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--loads", type=_names(LOADS), help="some of: " + ", ".join(LOADS))
     parser.add_argument("--policies", type=_names(RULES), help="some of: " + ", ".join(RULES))
     parser.add_argument("--seeds", type=int, default=SEEDS, help="how many (default %(default)s)")
+    parser.add_argument(
+        "--sweeps",
+        type=int,
+        default=SWEEP_SEEDS,
+        help="seeds with more careful and bolder settings too (default %(default)s)",
+    )
     parser.add_argument(
         "--quick", action="store_const", const=QUICK_SEEDS, dest="quick", help="3 seeds, no sweeps"
     )

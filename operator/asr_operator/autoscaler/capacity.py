@@ -3,10 +3,12 @@
 A round takes as long as the engine is busy with it, or as a CPU limit gives what it uses: whichever
 is longer. Below the limit the engine is fast and idle; only the CPU tells how near the limit is.
 
-Latency is predicted as `max_wait + T * (2 + k * u / (1 - u))`: a final waits for the batch that
+Latency is predicted as `max_wait + T * (2 + k * u / (1 - u) / b)`: a final waits for the batch that
 runs, then for its own, and at utilization `u` for those before it; M/D/1 has a mean wait of
-`T * u / (2 * (1 - u))`, and an exponential tail makes it a quantile. All of it is multiplied by
-what was observed over what was predicted, so a wrong model degrades to feedback control.
+`T * u / (2 * (1 - u))`, and an exponential tail makes it a quantile. Where a batch takes `b` at
+once, the tail of the queue is the same in items (the root of `exp(u * b * (z - 1)) = z ** b` is
+that of `b = 1`), and so `b` times as short in time. All of it is multiplied by what was observed
+over what was predicted, so a wrong model degrades to feedback control.
 """
 
 import math
@@ -38,6 +40,8 @@ class Capacity:
     objectives: Objectives
     batching: BatchPolicy
     cpu: ServiceModel | None = None
+    proved: float = 0.0
+    proved_size: int = 0
 
     def service_s(self, size: int) -> float:
         """Return how long a full batch takes, or keeps the CPU that is allowed."""
@@ -50,16 +54,20 @@ class Capacity:
         return self._full_padded_s(size) / self.service_s(size) / self.padded_per_audio
 
     def served(self, size: int) -> float:
-        """Return the load that a replica serves within the objective, or with sane utilization."""
-        return self.most(size) * max(LEAST_UTILIZATION, self._utilization_limit(size))
+        """Return the load that a replica serves within the objective, or with sane utilization.
+
+        The size is the most, not what batches have: what a smaller one serves, a larger one does.
+        """
+        planned = max(self._served_by_full(each) for each in self._ladder(size))
+        return max(planned, self.proved) if size >= self.proved_size else planned
 
     def is_feasible(self, size: int) -> bool:
         """Return whether replicas that are not nearly empty meet the objective at a size."""
         return self._utilization_limit(size) >= LEAST_UTILIZATION
 
-    def latency_s(self, busy_s: float, utilization: float) -> float:
-        """Return the latency without correction, for rounds that take `busy_s`."""
-        waiting = tail_factor(self.objectives) * utilization / (1 - utilization)
+    def latency_s(self, busy_s: float, utilization: float, size: int) -> float:
+        """Return the latency without correction, for rounds of a size that take `busy_s`."""
+        waiting = self._tail_factor(size) * utilization / (1 - utilization)
         return self.batching.max_wait_ms / 1000 + busy_s * (2 + waiting)
 
     def best_size(self, most_size: int | None = None) -> int:
@@ -67,13 +75,22 @@ class Capacity:
         sizes = [size for size in self._ladder(most_size) if self.is_feasible(size)]
         if not sizes:
             return self.batching.min_size
-        enough = NEAR_BEST * max(self.served(size) for size in sizes)
-        return next(size for size in sizes if self.served(size) >= enough)
+        most = [self._served_by_full(size) for size in sizes]
+        enough = NEAR_BEST * max(most)
+        return next(size for size, load in zip(sizes, most, strict=True) if load >= enough)
 
     def size_for(self, load: float, most_size: int | None = None) -> int:
         """Return the smallest size that serves a load of one replica, the best if none does."""
         best = self.best_size(most_size)
-        return next((size for size in self._ladder(best) if self.served(size) >= load), best)
+        sizes = (size for size in self._ladder(best) if self._is_enough(size, load))
+        return next(sizes, best)
+
+    def _is_enough(self, size: int, load: float) -> bool:
+        proved = self.proved if size >= self.proved_size else 0.0
+        return max(proved, self._served_by_full(size)) >= load
+
+    def _served_by_full(self, size: int) -> float:
+        return self.most(size) * max(LEAST_UTILIZATION, self._utilization_limit(size))
 
     def _full_padded_s(self, size: int) -> float:
         bounded_s = min(size * self.item_padded_s, float(self.batching.audio_s))
@@ -85,7 +102,12 @@ class Capacity:
         spare = (allowed_s - self.batching.max_wait_ms / 1000) / self.service_s(size) - 2
         if spare <= 0:
             return 0.0
-        return min(TARGET_UTILIZATION, spare / (tail_factor(self.objectives) + spare))
+        return min(TARGET_UTILIZATION, spare / (self._tail_factor(size) + spare))
+
+    def _tail_factor(self, size: int) -> float:
+        """Return the quantile of an exponential wait for full batches over twice its mean."""
+        items = self._full_padded_s(size) / self.item_padded_s
+        return -math.log(1 - self.objectives.quantile_ratio) / 2 / items
 
     def _ladder(self, most_size: int | None) -> list[int]:
         """Return the sizes that steps up lead to, from the smallest on."""
@@ -104,8 +126,3 @@ def step_up(size: int) -> int:
 def step_down(size: int) -> int:
     """Return the next smaller size, at least 1."""
     return max(1, math.floor(size * STEP_DOWN))
-
-
-def tail_factor(objectives: Objectives) -> float:
-    """Return the quantile of an exponential wait over twice its mean."""
-    return -math.log(1 - objectives.quantile_ratio) / 2

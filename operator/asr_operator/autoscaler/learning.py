@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from asr_operator.api.autoscaling import ScalingSpec
 from asr_operator.autoscaler import service_model
-from asr_operator.autoscaler.capacity import Capacity
+from asr_operator.autoscaler.capacity import LATENCY_MARGIN, Capacity
 from asr_operator.autoscaler.knowledge import Known
 from asr_operator.autoscaler.memory import Memory
 from asr_operator.state.load import LoadSample
@@ -21,6 +21,9 @@ LEAST_CORRECTION, MOST_CORRECTION = 0.5, 3.0
 STEADY_RATIO = 0.2
 HARMLESS_RATIO = 0.5  # of the objective; histograms say little about latencies far below it
 JUDGED_UTILIZATION = (0.05, 0.9)
+LEAST_SESSIONS = 10  # the present number of fewer says little of a minute
+DISPROVED_RATIO = 0.8
+PROOF_FADES_RATIO = 0.002  # a tick: half of it within an hour and a half
 LEAST_CPU_RATIO = 0.1  # below, what a server uses without any work is too much of it
 
 
@@ -53,6 +56,7 @@ def learn(
     latency = measure_latency(sample, spec)
     memory = _learn_rounds(memory, sample, known, spec)
     memory = _learn_correction(memory, sample, known, fleet, spec)
+    memory = _learn_proved(memory, sample, known, fleet, spec)
     span_s = max(spec.autoscaling.behavior.demand.window_s, 2 * sample.window_s)
     since_s = min(sample.window_s, max(0.0, sample.at - memory.ticked_at))
     return replace(
@@ -88,6 +92,8 @@ def build_capacity(memory: Memory, spec: ScalingSpec) -> Capacity | None:
         objectives=spec.objectives,
         batching=spec.batching,
         cpu=memory.cpu if memory.cpu.points else None,
+        proved=memory.proved,
+        proved_size=memory.proved_size,
     )
 
 
@@ -110,9 +116,13 @@ def _learn_rounds(memory: Memory, sample: LoadSample, known: Known, spec: Scalin
     )
     if known.demand <= 0 or not known.is_complete or _falls_behind(sample, spec):
         return memory
-    return replace(
+    memory = replace(
         memory, padded_per_audio=_blend(memory.padded_per_audio, padded_ratio / known.demand)
     )
+    if known.sessions < LEAST_SESSIONS or not _is_steady(memory, sample, known):
+        return memory
+    spoken = known.demand / known.sessions
+    return replace(memory, audio_per_session=_blend(memory.audio_per_session, spoken))
 
 
 def _learn_correction(
@@ -127,11 +137,34 @@ def _learn_correction(
     utilization = known.demand / len(fleet.ready) / capacity.most(fleet.batch_size)
     if not JUDGED_UTILIZATION[0] <= utilization <= JUDGED_UTILIZATION[1]:
         return memory
-    ratio = latency.final_s / capacity.latency_s(mean.busy_s, utilization)
+    ratio = latency.final_s / capacity.latency_s(mean.busy_s, utilization, fleet.batch_size)
     if latency.final_s <= HARMLESS_RATIO * spec.objectives.final_latency_s:
         ratio = min(1.0, ratio)
     ratio = min(MOST_CORRECTION, max(LEAST_CORRECTION, ratio))
     return replace(memory, correction=memory.correction + GAIN * (ratio - memory.correction))
+
+
+def _learn_proved(
+    memory: Memory, sample: LoadSample, known: Known, fleet: Fleet, spec: ScalingSpec
+) -> Memory:
+    """Return the memory after a window that proves what a replica can, or cannot.
+
+    What was proved is forgotten slowly, and does not hold for smaller batches.
+    """
+    latency, load = measure_latency(sample, spec), known.demand / len(fleet.ready)
+    proved = memory.proved if memory.proved_size <= fleet.batch_size else 0.0
+    if latency is None or not known.is_complete:
+        return memory
+    if latency.is_missed:
+        return replace(memory, proved=min(proved, DISPROVED_RATIO * load))
+    was_watched = any(at <= sample.at - sample.window_s for at, _ in memory.demands)
+    is_proof = was_watched and _is_steady(memory, sample, known)
+    if latency.ratio > LATENCY_MARGIN or not is_proof:
+        return memory
+    proved *= 1 - PROOF_FADES_RATIO
+    if load < proved:
+        return replace(memory, proved=proved)
+    return replace(memory, proved=load, proved_size=fleet.batch_size)
 
 
 def _is_steady(memory: Memory, sample: LoadSample, known: Known) -> bool:

@@ -48,6 +48,9 @@ class Memory:
     cpu: ServiceModel = field(default_factory=ServiceModel)
     item_padded_s: float | None = None
     padded_per_audio: float | None = None
+    audio_per_session: float | None = None
+    proved: float = 0.0
+    proved_size: int = 0
     correction: float = 1.0
     wishes: tuple[Wish, ...] = ()
     demands: tuple[tuple[float, float], ...] = ()

@@ -15,6 +15,7 @@ from asr_operator.state.scaling import Fleet
 TOLERANCE_RATIO = 0.1  # as the HorizontalPodAutoscaler
 BREACHES = 2  # of the last three ticks
 RECOVERING_RATIO = 0.9
+FULL_RATIO = 0.5
 RISING_RATIO = 0.1
 MOST_FORECAST_RATIO = 2.0
 
@@ -94,7 +95,13 @@ class Situation:
 
     @property
     def gpu_pressure(self) -> float:
-        """Return GPU utilization over its objective, 0 if it is not measured."""
+        """Return GPU utilization over its objective, 0 if it is not measured or batches have room.
+
+        A GPU takes as long for a small batch as for one several times as large. While the size
+        closes few, more load makes batches larger, and hardly makes the GPU busier.
+        """
+        if self.mean_round is not None and self.size_bound_ratio < FULL_RATIO:
+            return 0.0
         return (self.known.gpu_ratio or 0.0) / self.spec.objectives.gpu_utilization_ratio
 
     @property
@@ -120,7 +127,11 @@ def build_situation(
         known=known,
         memory=memory,
         size_bound_ratio=main[0].size_bound_ratio if main else 0.0,
-        peak=max(known.peak, forecast_demand(memory, fleet.cold_start_s or 0.0)),
+        peak=max(
+            known.peak,
+            forecast_demand(memory, fleet.cold_start_s or 0.0),
+            expect_demand(known, memory),
+        ),
         capacity=learning.build_capacity(memory, spec),
         latency=learning.measure_latency(sample, spec),
         mean_round=service_model.measure_round(sample.stages),
@@ -132,6 +143,18 @@ def batch_size_in_force(fleet: Fleet, spec: ScalingSpec) -> int:
     """Return the batch size that servers are to be told when nothing changes."""
     tuned = spec.batching.mode == "Auto" and spec.autoscaling.mode != "Recommend"
     return fleet.batch_size if tuned else spec.batching.size
+
+
+def expect_demand(known: Known, memory: Memory) -> float:
+    """Return the demand of the sessions that are open now, 0 if it is not known what one brings.
+
+    Demand is a rate over a window, and late by half of it; open sessions are as of the last scrape.
+    Sessions that wait for answers stay longer, so it is bounded as every forecast is.
+    """
+    spoken = memory.audio_per_session
+    if spoken is None:
+        return 0.0
+    return min(MOST_FORECAST_RATIO * known.demand, spoken * known.sessions)
 
 
 def forecast_demand(memory: Memory, ahead_s: float) -> float:

@@ -94,6 +94,7 @@ class Telemetry:
                     pod=name,
                     age_s=now - scrape.at,
                     sessions=float(sessions),
+                    demand_audio_ratio=window.demand / len(scrape.sessions),
                     duty_ratio=min(1.0, duty),
                     cpu_ratio=min(1.0, work / quota) if quota else 0.0,
                     gpu_ratio=min(1.0, duty) if profile.has_gpu else None,

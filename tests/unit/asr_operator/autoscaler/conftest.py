@@ -238,7 +238,8 @@ class SimulatedFleet:
         load = min(0.98, items / most)
         busy_s = self._busy_s(size, load)
         tail_s = self._busy_s(max(1.0, min(float(self.batch_size), 2 * natural)), load)
-        wait_s = tail_s * (1 + 1.5 * load / (1 - load)) + self.backlog / most
+        waited = 1.5 * load / (1 - load) / self.batch_size  # a batch takes as many at once
+        wait_s = tail_s * (1 + waited) + self.backlog / most
         self.latencies.append(0.02 + tail_s + wait_s)
         self.waits.append(wait_s)
         self.demands.append(demand)

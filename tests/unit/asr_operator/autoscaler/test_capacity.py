@@ -43,7 +43,7 @@ def test_only_a_part_of_what_could_be_carried_is_planned():
 
 
 def test_an_objective_that_is_near_the_time_of_a_batch_leaves_more_room():
-    tight = make(objectives=Objectives(final_latency_ms=600))
+    tight = make(objectives=Objectives(final_latency_ms=300))
     loose = make(objectives=Objectives(final_latency_ms=6000))
     assert tight.served(8) < loose.served(8)
 
@@ -99,13 +99,30 @@ def test_a_size_that_was_too_large_is_not_chosen():
 
 @pytest.mark.parametrize(("quantile", "factor"), [("p50", 0.35), ("p95", 1.5), ("p99", 2.3)])
 def test_a_higher_quantile_waits_longer(quantile, factor):
-    assert capacity.tail_factor(Objectives(quantile=quantile)) == pytest.approx(factor, abs=0.01)
+    replica = make(objectives=Objectives(quantile=quantile))
+    waited_s = replica.latency_s(1.0, 0.5, 1) - replica.latency_s(1.0, 0.0, 1)
+    assert waited_s == pytest.approx(factor, abs=0.01)
+
+
+def test_who_takes_many_at_once_waits_as_many_times_less():
+    replica = make()
+    waited_s = [
+        replica.latency_s(1.0, 0.5, size) - replica.latency_s(1.0, 0.0, size) for size in (1, 8)
+    ]
+    assert waited_s[0] == pytest.approx(8 * waited_s[1])
+
+
+def test_a_larger_bound_carries_no_less():
+    replica = make(start_s=0.0, slope=0.02, objectives=Objectives(final_latency_ms=800))
+    assert not replica.is_feasible(16)
+    assert replica.served(1) <= replica.served(5) <= replica.served(16)
 
 
 def test_latency_grows_without_bound_towards_saturation():
     replica = make()
-    assert replica.latency_s(0.1, 0.0) == pytest.approx(0.22)
-    assert replica.latency_s(0.1, 0.5) < replica.latency_s(0.1, 0.9) < replica.latency_s(0.1, 0.99)
+    assert replica.latency_s(0.1, 0.0, 4) == pytest.approx(0.22)
+    late = [replica.latency_s(0.1, utilization, 4) for utilization in (0.5, 0.9, 0.99)]
+    assert late == sorted(late)
 
 
 @given(
@@ -133,3 +150,9 @@ def test_a_cpu_limit_bounds_what_a_replica_does():
     assert limited.most(4) > 1.5 * limited.most(1)
     faster = replace(engine, cpu=ServiceModel(1, 3.0, 0.001))
     assert faster.most(4) == engine.most(4)
+
+
+def test_what_was_proved_counts_whatever_the_model_says():
+    replica = make(proved=1000.0, proved_size=8)
+    assert replica.served(8) == replica.served(16) == 1000.0
+    assert replica.served(5) < 1000.0

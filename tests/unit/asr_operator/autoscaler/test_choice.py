@@ -56,8 +56,18 @@ LOADED = {
         Reason.CAPACITY_NEEDED,
     ),
     "many sessions": ({"pods": pods(sessions=90.0)}, 3, 4, Reason.SESSIONS_NEEDED),
-    "busy GPUs": ({"pods": pods(gpu_ratio=0.9)}, 3, 4, Reason.GPU_ABOVE_OBJECTIVE),
-    "GPUs busy within the tolerance": ({"pods": pods(gpu_ratio=0.75)}, 2, 4, Reason.STEADY),
+    "GPUs busy within the tolerance": (
+        {"demand": 200.0, "pods": pods(gpu_ratio=0.75), "size_bound": 0.9},
+        2,
+        4,
+        Reason.STEADY,
+    ),
+    "GPUs busy with small batches": (
+        {"demand": 200.0, "pods": pods(gpu_ratio=0.9), "size_bound": 0.1},
+        2,
+        4,
+        Reason.STEADY,
+    ),
     "busy GPUs, but batches can grow": (
         {"demand": 200.0, "pods": pods(gpu_ratio=0.9), "size_bound": 0.5},
         2,
@@ -102,7 +112,7 @@ LOADED = {
     ),
     "little load": ({"demand": 50.0}, 1, 4, Reason.LOAD_FELL),
     "little load, but busy GPUs": (
-        {"demand": 50.0, "pods": pods(gpu_ratio=0.6)},
+        {"demand": 50.0, "pods": pods(gpu_ratio=0.6), "size_bound": 0.9},
         2,
         4,
         Reason.STEADY,
@@ -137,6 +147,14 @@ def test_batches_grow_while_a_server_starts_only_if_finals_wait(
     late = make_sample(demand=230.0, size_bound=1.0, **LATE_FOR_THE_QUEUE)
     assert decided(in_time, starting, memory=memory).batch_size == 4
     assert decided(late, starting, memory=memory).batch_size == 5
+
+
+def test_busy_gpus_want_replicas_where_batches_are_full(decided, make_sample, make_spec):
+    spec = make_spec(batching="Fixed", size=4, final_latency_ms=2000)
+    busy = {"demand": 200.0, "pods": pods(gpu_ratio=0.9)}
+    full = decided(make_sample(**busy, size_bound=0.9), spec=spec)
+    assert (full.replicas, full.reason) == (3, Reason.GPU_ABOVE_OBJECTIVE)
+    assert decided(make_sample(**busy, size_bound=0.1), spec=spec).replicas == 2
 
 
 def test_a_breach_in_a_single_tick_moves_nothing(decided, make_sample, watched):
@@ -380,3 +398,15 @@ def test_intervals_of_the_spec_are_those_that_count(decided, make_sample, make_s
     sample = make_sample(demand=250.0, size_bound=0.5)
     decision = decided(sample, spec=spec, memory=watched(raised, finals=10.0))
     assert decision.batch_size == 5
+
+
+def test_sessions_that_have_come_count_before_their_speech_fills_the_window(
+    decided, make_sample, watched
+):
+    calm = watched(finals=1000.0, audio_per_session=4.0)
+    many = make_sample(demand=150.0, pods=pods(sessions=35.0))
+    assert decided(many, memory=calm).reason == Reason.CAPACITY_NEEDED
+    few = make_sample(demand=150.0, pods=pods(sessions=15.0))
+    assert decided(few, memory=calm).reason == Reason.STEADY
+    mistaken = watched(finals=1000.0, audio_per_session=400.0)
+    assert decided(many, memory=mistaken).replicas == 3  # at most twice the demand

@@ -25,8 +25,8 @@ def knobs(fleet):
 
 def test_more_load_makes_batches_grow_first_where_that_is_enough(simulated, make_spec):
     fleet = simulated(make_spec(final_latency_ms=2000), **FLAT_GPU, batch_size=2)
-    fleet.run(60, minutes=10)
-    fleet.run(100, minutes=20)
+    for demand in (60, 75, 100):
+        fleet.run(demand, minutes=10)
     assert set(knobs(fleet)) == {"batchSize"}
     assert (fleet.replicas, fleet.batch_size) >= (1, 3)
     assert fleet.latency_s < 2

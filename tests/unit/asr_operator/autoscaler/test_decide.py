@@ -80,7 +80,7 @@ def test_batches_hold_still_for_a_settle_window_after_another_autoscaler_acted(
     make_sample, make_fleet, make_spec, watched, now
 ):
     spec = make_spec("External", final_latency_ms=2000)
-    sample = make_sample(pods=3, demand=450.0, size_bound=0.9)
+    sample = make_sample(pods=3, demand=450.0, size_bound=0.9, final_latency_s=1.9)
     remembered = watched(finals=1000.0, fleet=(2, 2))
     for after_s, size in ((0, 4), (30, 4), (60, 5)):
         at = now + after_s
@@ -290,7 +290,7 @@ def test_a_restart_leaves_batches_alone_until_they_have_settled(
     seen = []
     for tick in range(5):
         at = now + 15 * tick
-        sample = make_sample(demand=250.0, size_bound=0.9, at=at)
+        sample = make_sample(demand=250.0, size_bound=0.9, final_latency_s=1.9, at=at)
         decision, restarted = decide.decide(
             sample, make_fleet(), make_spec(final_latency_ms=2000), restarted, at
         )

@@ -91,3 +91,40 @@ def test_sample_that_is_seen_twice_counts_once(learned, make_sample, watched, no
     for _ in range(3):
         memory = learned(make_sample(), memory)
     assert memory.demands == ((now - 20, 1.0), (now, 24.0))
+
+
+def ticks(learned, make_sample, memory, loads):
+    """Learn from a sample every 15 s; each is a demand and how late finals are."""
+    for number, (demand, latency_s) in enumerate(loads):
+        sample = make_sample(demand=demand, final_latency_s=latency_s)
+        at = sample.at - 15 * (len(loads) - 1 - number)
+        memory = learned(replace(sample, at=at), memory, final_latency_ms=2000)
+    return memory
+
+
+def test_a_load_that_was_served_in_time_is_proved(learned, make_sample, watched):
+    short = ticks(learned, make_sample, watched(), [(300.0, 0.9)] * 3)
+    assert short.proved == 0.0
+    memory = ticks(learned, make_sample, watched(), [(300.0, 0.9)] * 8)
+    assert (memory.proved, memory.proved_size) == (150.0, 4)
+    less = ticks(learned, make_sample, memory, [(100.0, 0.9)] * 8)
+    assert 140 < less.proved < 150
+
+
+def test_what_was_late_or_nearly_late_proves_nothing(learned, make_sample, watched):
+    assert ticks(learned, make_sample, watched(), [(300.0, 1.8)] * 8).proved == 0.0
+    believed = watched(proved=150.0, proved_size=4)
+    assert ticks(learned, make_sample, believed, [(300.0, 2.5)]).proved == pytest.approx(120.0)
+
+
+def test_what_was_proved_with_large_batches_does_not_hold_for_small_ones(
+    learned, make_sample, watched
+):
+    believed = watched(proved=500.0, proved_size=16)
+    assert ticks(learned, make_sample, believed, [(300.0, 2.5)]).proved == 0.0
+
+
+def test_what_a_session_brings_is_learned_from_a_steady_load(learned, make_sample, watched):
+    assert learned(make_sample(demand=30.0)).audio_per_session == pytest.approx(30 / 20)
+    moving = watched(demands=((999_950.0, 300.0),))
+    assert learned(make_sample(demand=30.0), moving).audio_per_session is None

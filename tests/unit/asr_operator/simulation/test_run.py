@@ -2,8 +2,15 @@
 
 import pytest
 
-from asr_operator.api.autoscaling import DemandWindows
+from asr_operator.api.autoscaling import (
+    Autoscaling,
+    BatchPolicy,
+    DemandWindows,
+    Objectives,
+    ScalingSpec,
+)
 from asr_operator.simulation import columns
+from asr_operator.simulation.policies import Shipped
 from asr_operator.simulation.profiles import Costs
 from asr_operator.simulation.workload import Outage
 from asr_operator.state.load import LoadSample, NoLoad
@@ -96,3 +103,11 @@ def test_what_is_used_of_a_cpu_limit_is_told(simulated, steady_calls, script, pr
     (first, _) = policy.views[-10].sample(DemandWindows(), 0.95).pods
     assert 0.3 < first.cpu_ratio < 1 != first.duty_ratio
     assert first.gpu_ratio is None
+
+
+def test_the_shipped_autoscaler_believes_what_it_is_told_and_acts(simulated, steady_calls):
+    policy = Shipped(ScalingSpec(Objectives("p95", 1000), BatchPolicy(), Autoscaling(mode="Auto")))
+    outcome = simulated(steady_calls(0.3), policy, replicas=1, duration_s=200.0)
+    assert policy.memory.last.knowledge == "loaded"
+    assert outcome.changes[0].knob == "replicas"
+    assert outcome.rows[-1].ready > 1
