@@ -27,7 +27,7 @@ def draw_costs(loads: dict[str, Any], path: Path) -> None:
     colours = COLOURS | dict(zip(BASELINES, PALETTE, strict=False))
     figure = Figure(figsize=(12, 10), layout="constrained")
     rows = -(-len(loads) // 4)
-    panels = figure.subplots(rows, 4).flat
+    panels = list(figure.subplots(rows, 4).flat)
     for panel, (name, found) in zip(panels, loads.items(), strict=False):
         for policy, summary in found.items():
             if policy in colours:
@@ -40,7 +40,7 @@ def draw_costs(loads: dict[str, Any], path: Path) -> None:
         panel.set_yscale("log")
         panel.axhline(0.01, color="#cccccc", linewidth=1)
         panel.spines[["top", "right"]].set_visible(False)
-    for panel in list(panels):
+    for panel in panels[len(loads) :]:
         panel.set_visible(False)
     figure.supxlabel("GPU-hours")
     figure.supylabel("share of finals over the objective")
