@@ -54,8 +54,8 @@ class SessionMetrics:
         )
         self.final_latency_s = Histogram(
             "asr_final_latency_seconds",
-            "From the end of an offline input, or of live speech (the VAD waits for more), to its "
-            "final sent.",
+            "From the end of an offline input, or from when the end of live speech can be known, "
+            "to its final sent.",
             ["mode"],
             buckets=_LATENCY_S,
             registry=registry,

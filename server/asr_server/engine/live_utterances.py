@@ -67,8 +67,8 @@ class LiveUtterance:
     """
 
     __slots__ = (
-        "_certain", "_context", "_last_character", "_online", "_state", "_tell", "_waiting",
-        "end", "final", "heard", "number", "start", "unsent",
+        "_certain", "_context", "_decided", "_last_character", "_online", "_state", "_tell",
+        "_waiting", "end", "final", "heard", "number", "start", "unsent",
     )  # fmt: skip
 
     def __init__(self, context: Context, number: int, start: int, tell: Callable[[], None]) -> None:
@@ -81,7 +81,7 @@ class LiveUtterance:
         self._tell = tell
         self._online = context.line.online  # as long as it is followed
         self._state = self._online and self._online.model.start(context.request.chunk_size)
-        self.heard = self._certain = start
+        self.heard = self._certain = self._decided = start
         self._last_character = ""
         self._waiting: messages.ItemClass | None = None  # the class of the step that waits
 
@@ -107,9 +107,9 @@ class LiveUtterance:
             )
         )
 
-    def finish(self, end: int, now: float) -> None:
-        """Give it its end."""
-        self.end = end
+    def finish(self, end: int, decided: int, now: float) -> None:
+        """Give it its end, which the audio before `decided` told."""
+        self.end, self._decided = end, decided
         if self._online and self._context.request.mode == "online":
             self.follow(end, now)
             return
@@ -161,7 +161,9 @@ class LiveUtterance:
 
     def _answer(self, text: str, tokens: tuple[str, ...]) -> None:
         stream_id, end = self._context.request.stream_id, self.end or 0
-        self.final = messages.Final(stream_id, self.number, self.start, end, text, tokens)
+        self.final = messages.Final(
+            stream_id, self.number, self.start, end, text, tokens, self._decided
+        )
         self._tell()
 
     def _audio(self, start: int, end: int) -> Audio:

@@ -24,6 +24,10 @@ class Vad(Protocol):
 class StreamingVad(Protocol):
     """Finds speech while it is spoken; the state of a stream is known to the model alone."""
 
+    @property
+    def hindsight_ms(self) -> int:
+        """How much later than a span ends that is known, when a pause ends it."""
+
     def start(self) -> Any:
         """Return the state of a stream at its beginning."""
 

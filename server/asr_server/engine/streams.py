@@ -28,14 +28,15 @@ class Stream:
     """
 
     __slots__ = (
-        "_context", "_decided", "_is_heard", "_listener", "_next_number", "_settled", "_utterances",
-        "_waiting_since",
+        "_context", "_decided", "_hindsight", "_is_heard", "_listener", "_next_number", "_settled",
+        "_utterances", "_waiting_since",
     )  # fmt: skip
 
     def __init__(self, context: live_utterances.Context) -> None:
         request = context.request
         self._context = context
         self._listener = listener.Listener(context.line, context.audio, request.start, self)
+        self._hindsight = context.line.streaming_vad.hindsight_ms * SAMPLES_PER_MS
         self._waiting_since = 0.0  # when the oldest audio came that the VAD has not heard
         self._utterances: deque[live_utterances.LiveUtterance] = deque()
         self._next_number = request.first_utterance
@@ -77,7 +78,9 @@ class Stream:
         """Take what the VAD knows after a piece, the last or another."""
         for span in found.ended:
             utterance = self._find_open() or self._open(span.start_ms)
-            utterance.finish(self._position(span.end_ms), now)
+            end = self._position(span.end_ms)
+            decided = min(end + self._hindsight, self._listener.heard)
+            utterance.finish(end, decided, now)
         if found.open_since is not None:
             utterance = self._find_open() or self._open(found.open_since)
             utterance.follow(self._position(found.certain_ms), now)

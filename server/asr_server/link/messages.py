@@ -147,7 +147,8 @@ class Final(Message, frozen=True):
     """The end of an utterance of a stream: it spans `start` to `end`, in samples of the stream.
 
     In mode 2pass `text` is the whole utterance, recognised anew and punctuated; in mode online it
-    is what the last chunk added. Finals of a stream come in order, each once.
+    is what the last chunk added. Finals of a stream come in order, each once. `decided` is the
+    position before which all audio was needed to know the end: it includes the pause.
     """
 
     stream_id: int
@@ -156,6 +157,7 @@ class Final(Message, frozen=True):
     end: int
     text: str
     tokens: tuple[str, ...] = ()
+    decided: int = 0
 
 
 class Settled(Message, frozen=True):

@@ -17,19 +17,17 @@ cost more. What is remembered of a stream is five numbers, however long it lasts
 no audio.
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from asr_server.models import speech_window
 from asr_server.speech.spans import Span
 
 FRAME_MS = 10
-_BLOCK_FRAMES = 512
-_FEW_FRAMES = 40  # up to here counting bits is faster than arrays
 
 
 class EndpointConfig(msgspec.Struct, frozen=True):
@@ -108,6 +106,11 @@ def follow(
     return machine.describe(), machine.spans
 
 
+def find_hindsight_ms(config: EndpointConfig, max_end_silence_ms: int) -> int:
+    """Return how long after the end of a segment, which a pause ends, that is known."""
+    return _find_patience(config, max_end_silence_ms)[1] * FRAME_MS
+
+
 def finish(heard: Heard) -> list[Span]:
     """Return the segment that the end of the stream ends, if one is open."""
     if heard.start is None:
@@ -139,8 +142,16 @@ class _Machine:
         self.patience, self.hindsight = _find_patience(config, max_end_silence_ms)
         self.longest = _frames(config.max_single_segment_time)
         self.reach = _find_reach(config)
-        kind = _FewFrames if len(is_speech) <= _FEW_FRAMES else _ManyFrames
-        self.window: _Window = kind(heard, is_speech, config)
+        self.window = speech_window.open_window(
+            heard.recent,
+            heard.frames,
+            is_speech,
+            speech_window.Rule(
+                _frames(config.window_size_ms),
+                _frames(config.sil_to_speech_time_thres),
+                _frames(config.speech_to_sil_time_thres),
+            ),
+        )
         self.next = heard.frames
         self.free, self.start, self.paused = heard.free, heard.start, heard.paused
         self.spans: list[Span] = []
@@ -191,104 +202,6 @@ class _Machine:
         self.next = known + 1
         self.window.restart(self.next)
         return True
-
-
-class _Window(Protocol):
-    """How many of the last frames were speech, at each frame of a piece."""
-
-    total: int  # frames of the stream, with the piece
-
-    @property
-    def recent(self) -> int:
-        """The flags that the window may still count after the piece, as bits."""
-
-    def restart(self, frame: int) -> None:
-        """Forget the frames before `frame`."""
-
-    def next_speech(self, frame: int) -> int | None:
-        """Return the first frame, from `frame` on, at which speech has begun."""
-
-    def next_pause(self, frame: int) -> int | None:
-        """Return the first frame, from `frame` on, at which speech has paused."""
-
-
-class _FewFrames:
-    """A window over a piece of a live stream: one number, whose bits are counted per frame."""
-
-    def __init__(self, heard: Heard, is_speech: NDArray[np.bool_], config: EndpointConfig):
-        self.config = config
-        self.total = heard.frames + len(is_speech)
-        self.mask = (1 << _frames(config.window_size_ms)) - 1
-        self.bits = heard.recent
-        for flag in is_speech.tolist():
-            self.bits = self.bits << 1 | flag
-
-    @property
-    def recent(self) -> int:
-        return self.bits & self.mask
-
-    def restart(self, frame: int) -> None:
-        self.bits &= (1 << (self.total - frame)) - 1
-
-    def next_speech(self, frame: int) -> int | None:
-        wanted = _frames(self.config.sil_to_speech_time_thres)
-        if self.bits.bit_count() < wanted:
-            return None
-        counts = self._count_from(frame)
-        return next((place for place, count in counts if count >= wanted), None)
-
-    def next_pause(self, frame: int) -> int | None:
-        wanted = _frames(self.config.speech_to_sil_time_thres)
-        counts = self._count_from(frame)
-        return next((place for place, count in counts if count <= wanted), None)
-
-    def _count_from(self, frame: int) -> Iterator[tuple[int, int]]:
-        for place in range(frame, self.total):
-            yield place, (self.bits >> (self.total - 1 - place) & self.mask).bit_count()
-
-
-class _ManyFrames:
-    """A window over a recording, or a long piece: counted in arrays."""
-
-    def __init__(self, heard: Heard, is_speech: NDArray[np.bool_], config: EndpointConfig):
-        self.config = config
-        self.width = _frames(config.window_size_ms)
-        before = [heard.recent >> place & 1 for place in reversed(range(self.width))]
-        self.flags = np.concatenate([np.array(before, dtype=np.bool_), is_speech])
-        self.first = heard.frames  # the frame of counts[0]
-        self.total = heard.frames + len(is_speech)
-        self.sums = np.concatenate([[0], np.cumsum(self.flags, dtype=np.int64)])
-        self.counts = self.sums[self.width + 1 :] - self.sums[1 : len(is_speech) + 1]
-
-    @property
-    def recent(self) -> int:
-        last = self.flags[len(self.flags) - self.width :]
-        return sum(1 << place for place in np.flatnonzero(last[::-1]).tolist())
-
-    def restart(self, frame: int) -> None:
-        start = frame - self.first
-        stop = min(start + self.width, len(self.counts))
-        self.flags[: self.width + start] = False
-        past = self.sums[self.width + start]
-        self.counts[start:stop] = self.sums[self.width + start + 1 : self.width + stop + 1] - past
-
-    def next_speech(self, frame: int) -> int | None:
-        wanted = _frames(self.config.sil_to_speech_time_thres)
-        return self._first(frame, lambda counts: counts >= wanted)
-
-    def next_pause(self, frame: int) -> int | None:
-        wanted = _frames(self.config.speech_to_sil_time_thres)
-        return self._first(frame, lambda counts: counts <= wanted)
-
-    def _first(
-        self, frame: int, condition: Callable[[NDArray[np.int64]], NDArray[np.bool_]]
-    ) -> int | None:
-        for start in range(frame - self.first, len(self.counts), _BLOCK_FRAMES):
-            hits = condition(self.counts[start : start + _BLOCK_FRAMES])
-            first = int(hits.argmax())
-            if hits[first]:
-                return self.first + start + first
-        return None
 
 
 def _find_reach(config: EndpointConfig) -> int:

@@ -48,6 +48,11 @@ class StreamingVad:
         """Return the state of a stream at its beginning."""
         return self._start
 
+    @property
+    def hindsight_ms(self) -> int:
+        """How much later than a span ends that is known, when a pause ends it."""
+        return endpointing.find_hindsight_ms(self.config, vad.MAX_END_SILENCE_MS)
+
     def advance(self, pieces: Sequence[Piece[VadState]]) -> list[Endpoints[VadState]]:
         """Return what is known after one more piece of each stream, of any length.
 

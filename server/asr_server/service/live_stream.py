@@ -58,8 +58,12 @@ class LiveStream:
         return effects.PartialText(partial.utterance, text, heard_at)
 
     def take_final(self, final: messages.Final, now: float) -> effects.FinalText:
-        """Return what is new in it, and when its audio came; that is settled."""
-        began_at, ended_at = self.audio.arrival(final.start + 1), self.audio.arrival(final.end)
+        """Return what is new in it, when its audio began to come, and when its end could be known.
+
+        What it says is settled.
+        """
+        began_at = self.audio.arrival(final.start + 1)
+        ended_at = self.audio.arrival(max(final.end, final.decided))
         self._utterance = final.utterance + 1
         self.audio.settle(final.end)
         return effects.FinalText(

@@ -40,6 +40,8 @@ class VadState:
 
 
 class StreamingVad:
+    hindsight_ms = (PATIENCE - LOOKAHEAD) * FRAME_MS
+
     def __init__(self, run):
         self._run = run
 

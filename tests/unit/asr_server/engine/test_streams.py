@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from asr_server.link import messages
 from tests.unit.asr_server.engine.callers import sound
+from tests.unit.asr_server.engine.streaming_models import StreamingVad
 
 POISON = 666
 
@@ -82,6 +83,16 @@ def test_several_utterances_may_end_in_one_feed(front, mode):
         (0, 550), (800, 1350), (1600, 2150), (2400, 2600),
     ]  # fmt: skip
     assert caller.outcome == "ended"
+
+
+@pytest.mark.parametrize("cuts", [(), every(60, 3.0)], ids=["one", "60"])
+@pytest.mark.parametrize("mode", ["online", "2pass"])
+def test_a_final_says_up_to_where_its_end_was_told(front, mode, cuts):
+    caller = talk(front, (7, 1.5), (0, 1.0), (8, 0.4), cuts=cuts, mode=mode)
+    waited_ms = StreamingVad.hindsight_ms
+    assert [(final.end / 16, final.decided / 16) for final in caller.finals] == [
+        (1550, 1550 + waited_ms), (2900, 2900),
+    ]  # fmt: skip
 
 
 def test_an_utterance_ends_with_the_stream(front):

@@ -108,6 +108,16 @@ def test_an_open_segment_starts_where_it_is_said_to_start(runs):
     assert starts - {None} == {span.start_ms // 10 for span in whole}
 
 
+@pytest.mark.parametrize("silence_ms", [300, 800, 1500])
+def test_an_end_is_known_as_late_as_it_is_said_to_be(silence_ms):
+    is_speech = frames((False, 500), (True, 1000), (False, 3000))
+    ((_, end_ms),) = spans(is_speech, max_end_silence_ms=silence_ms)
+    known = (end_ms + endpointing.find_hindsight_ms(CONFIG, silence_ms)) // 10
+    for heard, count in ((known - 1, 0), (known, 1)):
+        _, ended = endpointing.follow(endpointing.Heard(), is_speech[:heard], CONFIG, silence_ms)
+        assert len(ended) == count
+
+
 def test_what_is_certain_waits_where_a_segment_may_end():
     heard, _ = endpointing.follow(endpointing.Heard(), frames((True, 1000)), CONFIG, 800)
     assert heard.find_certain(CONFIG, 800) == 100

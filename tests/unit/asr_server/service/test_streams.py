@@ -122,6 +122,14 @@ async def test_words_are_delivered_with_the_times_of_their_audio(desk):
     ]  # fmt: skip
 
 
+async def test_a_final_is_due_from_when_its_end_could_be_known(desk):
+    stream = desk.open()
+    for second in range(3):
+        stream.feed(FRAME, float(second))
+    (final,) = desk.hear(Final(1, 0, 10, 900, "一。", decided=2000))
+    assert (final.end, final.ended_at) == (900, 2.0)
+
+
 @pytest.mark.parametrize(("mode", "again"), [("2pass", "一二三。"), ("online", "三。")])
 async def test_a_next_engine_goes_on_where_the_last_one_was_settled(desk, mode, again):
     stream = desk.open(mode)

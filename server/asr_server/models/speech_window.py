@@ -1,0 +1,128 @@
+"""How many of the last frames a VAD network called speech: the window of `endpointing`. Pure.
+
+For a short piece of a live stream one number is the window, whose bits are counted per frame; for a
+recording, or a long piece, arrays cost less. Frames count from the start of the stream.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+_BLOCK_FRAMES = 512
+_FEW_FRAMES = 40  # up to here counting bits is faster than arrays
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The window's frames, and at how many of speech it begins, and at how few it pauses."""
+
+    width: int
+    speech: int
+    pause: int
+
+
+class Window(Protocol):
+    """How many of the last frames were speech, at each frame of a piece."""
+
+    total: int  # frames of the stream, with the piece
+
+    @property
+    def recent(self) -> int:
+        """The flags that the window may still count after the piece, as bits."""
+
+    def restart(self, frame: int) -> None:
+        """Forget the frames before `frame`."""
+
+    def next_speech(self, frame: int) -> int | None:
+        """Return the first frame, from `frame` on, at which speech has begun."""
+
+    def next_pause(self, frame: int) -> int | None:
+        """Return the first frame, from `frame` on, at which speech has paused."""
+
+
+class _FewFrames:
+    """A window over a piece of a live stream: one number, whose bits are counted per frame."""
+
+    def __init__(self, recent: int, frames: int, is_speech: NDArray[np.bool_], rule: Rule):
+        self.rule = rule
+        self.total = frames + len(is_speech)
+        self.mask = (1 << rule.width) - 1
+        self.bits = recent
+        for flag in is_speech.tolist():
+            self.bits = self.bits << 1 | flag
+
+    @property
+    def recent(self) -> int:
+        return self.bits & self.mask
+
+    def restart(self, frame: int) -> None:
+        self.bits &= (1 << (self.total - frame)) - 1
+
+    def next_speech(self, frame: int) -> int | None:
+        wanted = self.rule.speech
+        if self.bits.bit_count() < wanted:
+            return None
+        counts = self._count_from(frame)
+        return next((place for place, count in counts if count >= wanted), None)
+
+    def next_pause(self, frame: int) -> int | None:
+        wanted = self.rule.pause
+        counts = self._count_from(frame)
+        return next((place for place, count in counts if count <= wanted), None)
+
+    def _count_from(self, frame: int) -> Iterator[tuple[int, int]]:
+        for place in range(frame, self.total):
+            yield place, (self.bits >> (self.total - 1 - place) & self.mask).bit_count()
+
+
+class _ManyFrames:
+    """A window over a recording, or a long piece: counted in arrays."""
+
+    def __init__(self, recent: int, frames: int, is_speech: NDArray[np.bool_], rule: Rule):
+        self.rule = rule
+        self.width = rule.width
+        before = [recent >> place & 1 for place in reversed(range(self.width))]
+        self.flags = np.concatenate([np.array(before, dtype=np.bool_), is_speech])
+        self.first = frames  # the frame of counts[0]
+        self.total = frames + len(is_speech)
+        self.sums = np.concatenate([[0], np.cumsum(self.flags, dtype=np.int64)])
+        self.counts = self.sums[self.width + 1 :] - self.sums[1 : len(is_speech) + 1]
+
+    @property
+    def recent(self) -> int:
+        last = self.flags[len(self.flags) - self.width :]
+        return sum(1 << place for place in np.flatnonzero(last[::-1]).tolist())
+
+    def restart(self, frame: int) -> None:
+        start = frame - self.first
+        stop = min(start + self.width, len(self.counts))
+        self.flags[: self.width + start] = False
+        past = self.sums[self.width + start]
+        self.counts[start:stop] = self.sums[self.width + start + 1 : self.width + stop + 1] - past
+
+    def next_speech(self, frame: int) -> int | None:
+        wanted = self.rule.speech
+        return self._first(frame, lambda counts: counts >= wanted)
+
+    def next_pause(self, frame: int) -> int | None:
+        wanted = self.rule.pause
+        return self._first(frame, lambda counts: counts <= wanted)
+
+    def _first(
+        self, frame: int, condition: Callable[[NDArray[np.int64]], NDArray[np.bool_]]
+    ) -> int | None:
+        for start in range(frame - self.first, len(self.counts), _BLOCK_FRAMES):
+            hits = condition(self.counts[start : start + _BLOCK_FRAMES])
+            first = int(hits.argmax())
+            if hits[first]:
+                return self.first + start + first
+        return None
+
+
+def open_window(recent: int, frames: int, is_speech: NDArray[np.bool_], rule: Rule) -> Window:
+    """Return the window over a piece that follows `frames` frames, whose newest are `recent`."""
+    kind = _FewFrames if len(is_speech) <= _FEW_FRAMES else _ManyFrames
+    return kind(recent, frames, is_speech, rule)
