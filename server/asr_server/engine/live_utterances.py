@@ -17,9 +17,10 @@ from asr_server.engine.protocols import Audio
 from asr_server.link import messages
 from asr_server.models import tokens as token_text
 from asr_server.scheduling import work
-from asr_server.speech import pieces
+from asr_server.speech import pieces, words
 
 SAMPLES_PER_S = 16_000
+SAMPLES_PER_MS = SAMPLES_PER_S // 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ class LiveUtterance:
             stages.Task(
                 self._context.plan_work(self.number, "final", end - self.start, now),
                 lambda: self._audio(self.start, end),
-                self._take_tokens,
+                self._take_words,
                 self._context.fail,
             )
         )
@@ -142,27 +143,28 @@ class LiveUtterance:
         self._last_character = text[-1:] or self._last_character
         if step.last:
             self._online = None
-            self._answer(text, spoken.tokens)
+            self._answer(text, words.Words(spoken.tokens))
         elif text:
             self.unsent += text
             self._tell()
 
-    def _take_tokens(self, tokens: tuple[str, ...], now: float) -> None:
-        punc = self._context.line.punc
+    def _take_words(self, found: words.Words, now: float) -> None:
+        punc, tokens = self._context.line.punc, found.tokens
         if punc is None or not tokens or self._context.request.mode == "online":
-            self._answer(token_text.join(tokens), tokens)
+            self._answer(token_text.join(tokens), found)
             return
         item = self._context.plan_work(self.number, "final", (self.end or 0) - self.start, now)
 
         def take(text: str, _now: float) -> None:
-            self._answer(text, tokens)
+            self._answer(text, found)
 
         punc.add(stages.Task(item, lambda: tokens, take, self._context.fail))
 
-    def _answer(self, text: str, tokens: tuple[str, ...]) -> None:
+    def _answer(self, text: str, found: words.Words) -> None:
         stream_id, end = self._context.request.stream_id, self.end or 0
+        said = found.later(self.start // SAMPLES_PER_MS)
         self.final = messages.Final(
-            stream_id, self.number, self.start, end, text, tokens, self._decided
+            stream_id, self.number, self.start, end, text, said.tokens, self._decided, said.stamps
         )
         self._tell()
 

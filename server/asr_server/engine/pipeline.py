@@ -15,7 +15,7 @@ from asr_server.engine import protocols, stages
 from asr_server.engine.protocols import Audio
 from asr_server.link import messages
 from asr_server.scheduling import batch_rule, work_queue
-from asr_server.speech import pieces, spans
+from asr_server.speech import pieces, spans, words
 
 AnyStage = stages.Stage[Any, Any]
 Piece = pieces.Piece[Any]
@@ -40,7 +40,7 @@ class Pipeline:
         self.pieces = stages.Stage[Piece, Endpoints](
             "vad", models.streaming_vad.advance, most_items=work_queue.LOOK_AHEAD
         )
-        self.asr = stages.Stage[Audio, tuple[str, ...]]("asr", models.recognizer.recognize)
+        self.asr = stages.Stage[Audio, words.Words]("asr", models.recognizer.recognize)
         self.punc: stages.Stage[Sequence[str], str] | None = None
         self.online: Online | None = None
         self._entries: tuple[AnyStage, ...] = (self.pieces, self.vad)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from asr_server.speech import pieces, spans
+from asr_server.speech import pieces, spans, words
 
 Audio = NDArray[np.int16]
 
@@ -38,8 +38,8 @@ class StreamingVad(Protocol):
 class Recognizer(Protocol):
     """Recognises speech."""
 
-    def recognize(self, audio: Sequence[Audio]) -> Sequence[tuple[str, ...]]:
-        """Return the tokens of each utterance."""
+    def recognize(self, audio: Sequence[Audio]) -> Sequence[words.Words]:
+        """Return what is said in each utterance, and when, if the model tells."""
 
 
 class StreamingRecognizer(Protocol):

@@ -14,7 +14,7 @@ from asr_server.engine import feeds, listener, pipeline, stages
 from asr_server.link import messages
 from asr_server.models import tokens as token_text
 from asr_server.scheduling import work
-from asr_server.speech import pieces, spans
+from asr_server.speech import pieces, spans, words
 
 SAMPLES_PER_S = 16_000
 SAMPLES_PER_MS = SAMPLES_PER_S // 1000
@@ -40,7 +40,7 @@ class Utterance:
         self._line = line
         self._send = send
         self._spans: list[spans.Span] = []
-        self._tokens: list[tuple[str, ...]] = []
+        self._words: list[words.Words] = []
         self._missing = 0  # spans that have no tokens yet
         self._is_heard = False
 
@@ -76,7 +76,7 @@ class Utterance:
         self._is_heard = last
         for span in found:
             self._spans.append(span)
-            self._tokens.append(())
+            self._words.append(words.Words())
             self._missing += 1
             self._recognize(len(self._spans) - 1, span, now)
         self._go_on(now)
@@ -85,8 +85,8 @@ class Utterance:
         start, end = span.start_ms * SAMPLES_PER_MS, span.end_ms * SAMPLES_PER_MS
         deadline = work.segment_deadline(self._request.deadline, span.start_ms / 1000)
 
-        def take(tokens: tuple[str, ...], now: float) -> None:
-            self._tokens[index] = tokens
+        def take(found: words.Words, now: float) -> None:
+            self._words[index] = found.later(span.start_ms)
             self._missing -= 1
             self._go_on(now)
 
@@ -103,7 +103,7 @@ class Utterance:
         """Punctuate and answer, once everything is recognised."""
         if self._missing or not self._is_heard:
             return
-        spoken = [token for tokens in self._tokens for token in tokens]
+        spoken = [token for found in self._words for token in found.tokens]
         if self._line.punc is None or not spoken:
             self._answer(token_text.join(spoken))
             return
@@ -115,8 +115,8 @@ class Utterance:
 
     def _answer(self, text: str) -> None:
         segments = tuple(
-            messages.Segment(span.start_ms, span.end_ms, tokens)
-            for span, tokens in zip(self._spans, self._tokens, strict=True)
+            messages.Segment(span.start_ms, span.end_ms, *found)
+            for span, found in zip(self._spans, self._words, strict=True)
         )
         self._send(messages.Recognized(self._request.item_id, text, segments))
 

@@ -94,11 +94,15 @@ class CancelStream(Message, frozen=True):
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """A stretch of recognised speech: milliseconds from the start of the item, and its tokens."""
+    """A stretch of recognised speech: milliseconds from the start of the item, and its tokens.
+
+    `stamps` says of each token from when to when it was said; empty where that is not known.
+    """
 
     start_ms: int
     end_ms: int
     tokens: tuple[str, ...]
+    stamps: tuple[tuple[int, int], ...] = ()
 
 
 class Loaded(Message, frozen=True):
@@ -148,7 +152,8 @@ class Final(Message, frozen=True):
 
     In mode 2pass `text` is the whole utterance, recognised anew and punctuated; in mode online it
     is what the last chunk added. Finals of a stream come in order, each once. `decided` is the
-    position before which all audio was needed to know the end: it includes the pause.
+    position before which all audio was needed to know the end: it includes the pause. `stamps` has
+    milliseconds of the stream for each token, where they are known.
     """
 
     stream_id: int
@@ -158,6 +163,7 @@ class Final(Message, frozen=True):
     text: str
     tokens: tuple[str, ...] = ()
     decided: int = 0
+    stamps: tuple[tuple[int, int], ...] = ()
 
 
 class Settled(Message, frozen=True):

@@ -1,12 +1,17 @@
-"""Recognition of a batch of utterances with Paraformer: audio in, tokens out."""
+"""Recognition of a batch of utterances with Paraformer: audio in, words out."""
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from asr_server.models import cif, frontend, paraformer, tokens
+from asr_server.models import cif, frontend, paraformer, stamps, tokens
 from asr_server.models.folders import ModelFolder
+from asr_server.speech.words import Words
+
+Sums = NDArray[np.float64]
 
 _TOKENS_PER_SECOND = 5
 
@@ -24,27 +29,33 @@ class Recognizer:
         self.network = network
         self.symbols = symbols
 
-    def recognize(self, audio: Sequence[frontend.Audio]) -> list[tuple[str, ...]]:
-        """Return the tokens of each mono 16 kHz int16 utterance.
+    def recognize(self, audio: Sequence[frontend.Audio]) -> list[Words]:
+        """Return what is said in each mono 16 kHz int16 utterance, and when.
 
-        Utterances under 25 ms, and those in which nothing is said, have none. The host waits
-        for the device twice per batch: for the token counts, and for the tokens. Raises
+        Utterances under 25 ms, and those in which nothing is said, have no words. The host waits
+        for the device twice per batch: for the sums of weights, and for the tokens. Raises
         ArithmeticError when the network's output is not a number, as an overflow of float16 is.
         """
         with torch.inference_mode():
             waveforms = self.front.load(audio)
             if max(waveforms.frames, default=0) == 0:
-                return [() for _ in audio]
+                return [Words() for _ in audio]
             lengths = [self.front.count_steps(frames) for frames in waveforms.frames]
             hidden, sums = self.network.encode(self.front.features(waveforms), lengths)
-            counts = cif.count_tokens(sums).tolist()
+            weighed = sums.cpu()
+            counts = cif.count_tokens(weighed).tolist()
             if min(counts) < 0:
                 raise ArithmeticError("the recogniser gave NaN; use float32 or bfloat16")
             if max(counts) == 0:
-                return [() for _ in audio]
+                return [Words() for _ in audio]
             scores = self.network.decode(hidden, sums, lengths, counts)
             best = scores.argmax(dim=-1).tolist()
-        return [self._tokens(row[:count]) for row, count in zip(best, counts, strict=True)]
+        return [
+            self._words(row[:count], self._row_sums(total, length), len(samples))
+            for row, count, total, length, samples in zip(
+                best, counts, weighed.numpy(), lengths, audio, strict=True
+            )
+        ]
 
     def probe(self, audio: Sequence[frontend.Audio]) -> tuple[Tensor, Tensor]:
         """Return CIF's sums, and the scores of audio as if it held five tokens a second.
@@ -60,8 +71,22 @@ class Recognizer:
             spoken = spoken.to(sums.dtype).expand_as(sums)
             return sums, self.network.decode(hidden, spoken, lengths, counts)
 
-    def _tokens(self, ids: Sequence[int]) -> tuple[str, ...]:
-        return tokens.from_pieces(tokens.name_pieces(ids, self.symbols))
+    def _words(self, ids: Sequence[int], sums: Sums, samples: int) -> Words:
+        pieces = tokens.name_pieces(ids, self.symbols)
+        config = self.front.config
+        frame_ms = config.frame_shift * config.lfr_n
+        said = stamps.locate(sums, len(pieces), frame_ms, samples * 1000 // config.fs)
+        placed = tokens.place_pieces(pieces)
+        return Words(
+            tuple(token for token, _, _ in placed),
+            tuple((said[first][0], said[last][1]) for _, first, last in placed),
+        )
+
+    def _row_sums(self, sums: Sums, length: int) -> Sums:
+        """Return the sums of a row without its padding; its tail counts where it has weight."""
+        if self.network.predictor.config.tail_threshold > 0:
+            return np.append(sums[: length + 1], sums[-1])
+        return sums[: length + 1]
 
 
 def load(folder: ModelFolder, device: torch.device, dtype: torch.dtype) -> Recognizer:

@@ -33,16 +33,29 @@ def from_pieces(pieces: Iterable[str]) -> tuple[str, ...]:
     they follow; letters spelled one by one become one upper-case word; special symbols are left
     out (`sentence_postprocess` of FunASR 1.4.16).
     """
+    return tuple(token for token, _, _ in place_pieces(pieces))
+
+
+def place_pieces(pieces: Iterable[str]) -> list[tuple[str, int, int]]:
+    """Return each token that `from_pieces` makes, and which pieces are its first and last."""
     text = ""
+    owners: list[int] = []  # of each character
     is_after_word = False
-    for piece in pieces:
+    for number, piece in enumerate(pieces):
         if piece in _NOT_SPOKEN:
             continue
         if is_after_word and not _ATTACHED.match(piece):
             text += " "
         text += piece.removesuffix(_CONTINUED)
+        owners += [number] * (len(text) - len(owners))
         is_after_word = not _ATTACHED.match(piece) and piece.replace("'", "a").isalpha()
-    return split(_SPELLED.sub(lambda letters: letters[0].replace(" ", "").upper(), text))
+    spelled = {place for letters in _SPELLED.finditer(text) for place in range(*letters.span())}
+    kept = [place for place in range(len(text)) if place not in spelled or text[place] != " "]
+    joined = "".join(text[place].upper() if place in spelled else text[place] for place in kept)
+    return [
+        (found[0], owners[kept[found.start()]], owners[kept[found.end() - 1]])
+        for found in _TOKEN.finditer(joined)
+    ]
 
 
 def split(text: str) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from asr_server.service.account import Account
 from asr_server.service.engine_link import Engine, Stored, Stream
 from asr_server.service.intake import Decoder, Intake
 from asr_server.service.outgoing import Unsent
-from asr_server.speech import audio, effects
+from asr_server.speech import audio, effects, words
 from asr_server.speech.session import Session
 
 SLICE_BYTES = 256 * 1024  # the event loop turns between slices of a long message
@@ -254,7 +254,8 @@ class Connection:
         deadline = ended_at + DEADLINE_S + DEADLINE_PER_AUDIO_S * audio_s
         answer = await self._around.engine.recognize(stored, "file", ended_at, deadline)
         if isinstance(answer, Recognized):
-            return effects.Transcript(answer.text)
+            spoken = (words.Words(part.tokens, part.stamps) for part in answer.segments)
+            return effects.Transcript(answer.text, words.join(spoken))
         return effects.Failure(answer.reason)
 
     async def _close(self, close: bounds.Close) -> None:

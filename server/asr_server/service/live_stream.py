@@ -7,6 +7,7 @@ from asr_server.link.arena import Arena
 from asr_server.service.stream_audio import StreamAudio
 from asr_server.speech import effects
 from asr_server.speech.repeats import Repeats
+from asr_server.speech.words import Words
 
 Deliver = Callable[[effects.StreamResult], None]
 
@@ -73,4 +74,5 @@ class LiveStream:
             self._repeats.take_final(final.text),
             now if began_at is None else began_at,
             now if ended_at is None else ended_at,
+            Words(final.tokens, final.stamps),
         )

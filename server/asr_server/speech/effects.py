@@ -5,6 +5,7 @@ from typing import Literal
 
 from asr_server.speech.audio import Samples
 from asr_server.speech.hotwords import Hotword
+from asr_server.speech.words import NO_WORDS, Words
 
 OutcomeKind = Literal["ok", "empty", "failed", "refused"]
 Mode = Literal["offline", "online", "2pass"]
@@ -26,9 +27,10 @@ class SessionLimits:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What the engine made of an utterance."""
+    """What the engine made of an utterance; its words have times from the start of it."""
 
     text: str
+    words: Words = NO_WORDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ class PartialText:
 class FinalText:
     """An utterance of a live input: from sample `start` to `end`, which came at these times.
 
-    In mode 2pass `text` is the whole of it, in mode online what the last chunk added.
+    In mode 2pass `text` is the whole of it, in mode online what the last chunk added. Its words
+    have times from the start of the input.
     """
 
     utterance: int
@@ -63,6 +66,7 @@ class FinalText:
     text: str
     began_at: float
     ended_at: float
+    words: Words = NO_WORDS
 
 
 @dataclass(frozen=True, slots=True)

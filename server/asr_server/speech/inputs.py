@@ -7,6 +7,8 @@ from asr_server.speech.effects import OutcomeKind, Outgoing, Reply
 from asr_server.speech.live import LiveInput
 from asr_server.speech.outbox import Slot
 
+_NOTHING = effects.Transcript("")
+
 
 @dataclass(slots=True)
 class Stream:
@@ -50,12 +52,18 @@ class EndedInput:
     samples: int
     acknowledge: bool
 
-    def answer(self, outcome: OutcomeKind, text: str, error: str | None) -> list[Outgoing]:
+    def answer(
+        self,
+        outcome: OutcomeKind,
+        error: str | None = None,
+        found: effects.Transcript = _NOTHING,
+    ) -> list[Outgoing]:
         """Return the last message, and the acknowledgement for those who ask."""
         mode, name = self.options.served, self.options.name
         audio_s = audio.duration_s(self.samples)
         answered = effects.Answered(outcome, mode, self.ended_at, audio_s)
-        final = Reply(messages.render_final(mode, name, text, error), answered)
+        message = messages.render_final(mode, name, found.text, error, found.words)
+        final = Reply(message, answered)
         if not self.acknowledge:
             return [final]
         received_ms = audio.duration_ms(self.samples)

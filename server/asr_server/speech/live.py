@@ -144,6 +144,7 @@ class LiveInput:
             found.text,
             audio.duration_ms(found.start),
             audio.duration_ms(found.end),
+            found.words,
         )
         message = messages.render_live_final(self.mode, self.name, final, last=last, error=error)
         return [Reply(message, answered)]

@@ -175,9 +175,9 @@ class Session:
             options = replace(options, mode=current.options.mode)
         ended = EndedInput(options, now, count, acknowledge)
         if refusal is not None:
-            return self._answer(ended.answer("refused", "", refusal))
+            return self._answer(ended.answer("refused", refusal))
         if samples is None or count == 0:
-            return self._answer(ended.answer("empty", "", None))
+            return self._answer(ended.answer("empty"))
         slot = Slot(open=True)
         number = self._take_number()
         self._pending[number] = slot, ended
@@ -191,9 +191,9 @@ class Session:
         self._pending_samples -= ended.samples
         slot.open = False
         if isinstance(result, effects.Transcript):
-            slot.add(ended.answer("ok", result.text, None))
+            slot.add(ended.answer("ok", found=result))
         else:
-            slot.add(ended.answer("failed", "", result.reason))
+            slot.add(ended.answer("failed", result.reason))
         return [*self._outbox.flush()]
 
     def take_result(self, number: int, result: effects.StreamResult, now: float) -> list[Effect]:

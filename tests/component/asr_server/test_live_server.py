@@ -99,6 +99,22 @@ def check_account(speaker, samples):
     edges = [edge for span in speaker.spans for edge in span]
     assert edges == sorted(edges)
     assert all(0 <= edge <= samples // 16 for edge in edges)
+    for final in results:
+        if speaker.mode == "2pass" and "start_time" in final and final["text"]:
+            check_times(final)
+        else:
+            assert "timestamp" not in final
+            assert "stamp_sents" not in final
+
+
+def check_times(final):
+    """Each word was said within its utterance, and is in a sentence."""
+    times = json.loads(final["timestamp"])
+    edges = [final["start_time"], *(edge for time in times for edge in time), final["end_time"]]
+    assert edges == sorted(edges)
+    assert [time for part in final["stamp_sents"] for time in part["ts_list"]] == times
+    said = "".join(part["text_seg"] + part["punc"] for part in final["stamp_sents"])
+    assert said.replace(" ", "") == final["text"].replace(" ", "")
 
 
 @pytest.mark.parametrize("mode", ["online", "2pass"])

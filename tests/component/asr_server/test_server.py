@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 import soxr
@@ -67,6 +68,32 @@ async def test_many_clients_at_once_get_the_right_words_in_batches(server, utter
     assert cer(pairs) <= 0.05
     batches = server.metric('asr_batch_size_count{stage="asr"}')
     assert server.metric('asr_batch_size_sum{stage="asr"}') > 2 * batches
+
+
+async def test_the_words_of_a_file_come_with_their_times(server, utterances):
+    first, second = utterances[1].audio, utterances[3].audio
+    audio = np.concatenate([first, np.zeros(32_000, np.int16), second])
+    async with websockets.connect(server.url) as client:
+        await speak(client, audio)
+        await client.send(END)
+        answer = await receive(client)
+    times = json.loads(answer["timestamp"])
+    assert times == [stamp for part in answer["stamp_sents"] for stamp in part["ts_list"]]
+    said = [
+        "".join(word for word in part["text_seg"].split()) + part["punc"]
+        for part in answer["stamp_sents"]
+    ]
+    assert "".join(said) == answer["text"].replace(" ", "")
+    assert [(part["start"], part["end"]) for part in answer["stamp_sents"]] == [
+        (part["ts_list"][0][0], part["ts_list"][-1][1]) for part in answer["stamp_sents"]
+    ]
+    edges = [edge for stamp in times for edge in stamp]
+    assert edges == sorted(edges)
+    pause = len(first) // 16, len(first) // 16 + 2000
+    before = len(utterances[1].text)
+    assert edges[2 * before - 1] < pause[0] + 1000 < edges[2 * before]
+    assert pause[1] <= edges[2 * before]
+    assert edges[-1] <= len(audio) // 16
 
 
 async def test_utterances_share_a_connection_and_silence_has_no_words(server, utterances):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from asr_server.models import loading, tokens
+from asr_server.speech.words import Words
 
 RATE_HZ = 16000
 
@@ -56,7 +57,7 @@ def test_rows_without_speech_change_nothing_wherever_they_are(models, utterances
     middle = slice(position, position + len(odd))
     assert words[middle] == [models.recognizer.recognize([row])[0] for row in odd]
     assert spans[middle] == [models.vad.detect([row])[0] for row in odd]
-    assert words[position : position + 4] == [()] * 4
+    assert words[position : position + 4] == [Words()] * 4
     del words[middle], spans[middle]
     for utterance, *found in zip(spoken, words, spans, strict=True):
         assert tuple(found) == alone[utterance.name]
@@ -64,7 +65,7 @@ def test_rows_without_speech_change_nothing_wherever_they_are(models, utterances
 
 def test_batches_without_any_speech_are_empty(models):
     odd = odd_rows()[:4]
-    assert models.recognizer.recognize(odd) == [()] * 4
+    assert models.recognizer.recognize(odd) == [Words()] * 4
     assert models.vad.detect(odd) == [[]] * 4
     assert models.punctuation.punctuate([(), ()]) == ["", ""]
     assert models.recognizer.recognize([]) == []
@@ -89,9 +90,12 @@ def test_every_precision_recognises_held_out_speech(models, utterances, cer, dty
     found = other.recognizer.recognize([utterance.audio for utterance in utterances])
     spans = other.vad.detect([utterance.audio for utterance in utterances])
     assert all(spans)
-    pairs = [(u.text, tokens.join(words)) for u, words in zip(utterances, found, strict=True)]
+    pairs = [
+        (u.text, tokens.join(words.tokens)) for u, words in zip(utterances, found, strict=True)
+    ]
     assert cer(pairs) <= 0.035
-    assert other.punctuation.punctuate(found[:1]) == [tokens.join(found[0]) + "。"]
+    first = found[0].tokens
+    assert other.punctuation.punctuate([first]) == [tokens.join(first) + "。"]
 
 
 def test_long_recordings_are_searched_piece_by_piece(models, utterances, monkeypatch):

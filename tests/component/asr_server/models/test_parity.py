@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from asr_server.models import endpointing, loading, tokens
+from asr_server.models import endpointing, loading, stamps, tokens
 from asr_server.speech.pieces import Piece
 
 FRAME_MS = 10
@@ -70,7 +70,8 @@ def transcribe(models, recordings):
     texts = []
     for audio, spans in zip(recordings, models.vad.detect(recordings), strict=True):
         segments = [audio[span.start_ms * 16 : span.end_ms * 16] for span in spans]
-        texts.append([token for found in models.recognizer.recognize(segments) for token in found])
+        found = models.recognizer.recognize(segments)
+        texts.append([token for words in found for token in words.tokens])
     return models.punctuation.punctuate(texts)
 
 
@@ -95,7 +96,53 @@ def test_every_utterance_has_the_words_of_automodel(stock, models, utterances):
     ours = models.recognizer.recognize([utterance.audio for utterance in utterances])
     for utterance, found in zip(utterances, ours, strict=True):
         theirs = "".join(row["text"] for row in generate(stock.asr, utterance.audio))
-        assert tokens.join(found).replace(" ", "") == theirs.replace(" ", "")
+        assert tokens.join(found.tokens).replace(" ", "") == theirs.replace(" ", "")
+
+
+@contextlib.contextmanager
+def times_in_order():
+    """Let funasr's Paraformer (1.4.16) ask for times with weights and firings in their order."""
+    from funasr.models.paraformer import model
+
+    locate = model.ts_prediction_lfr6_standard
+    model.ts_prediction_lfr6_standard = lambda fires, weights, *rest, **options: locate(
+        weights, fires, *rest, **options
+    )
+    try:
+        yield
+    finally:
+        model.ts_prediction_lfr6_standard = locate
+
+
+def test_every_word_has_the_time_of_automodel(stock, models, utterances):
+    ours = models.recognizer.recognize([utterance.audio for utterance in utterances])
+    with times_in_order():
+        for utterance, found in zip(utterances, ours, strict=True):
+            rows = generate(stock.asr, utterance.audio, pred_timestamp=True)
+            theirs = np.clip(rows[0]["timestamp"], 0, len(utterance.audio) // 16)
+            assert np.shape(found.stamps) == theirs.shape
+            assert np.abs(np.subtract(found.stamps, theirs)).max() <= 1  # they cut, we round
+
+
+WEIGHTS = st.lists(st.integers(0, 64).map(lambda n: n / 64), min_size=1, max_size=60)
+
+
+@settings(deadline=None)
+@given(weights=WEIGHTS, data=st.data())
+def test_random_weights_give_the_times_of_funasr(weights, data):
+    from funasr.models.paraformer.cif_predictor import cif_wo_hidden_v1
+    from funasr.utils.timestamp_tools import ts_prediction_lfr6_standard
+
+    pieces = max(1, int(sum(weights)) - data.draw(st.integers(0, 1)))
+    weights[-1] += 1 / 64  # something is said
+    end_ms = len(weights) * 60
+    ours = stamps.locate(np.cumsum([0.0, *weights]), pieces, 60, end_ms)
+    alphas = torch.tensor([weights])
+    fires = cif_wo_hidden_v1(alphas, 1.0)
+    theirs = ts_prediction_lfr6_standard(alphas[0], fires[0], ["x"] * pieces, upsample_rate=1)[1]
+    assume(len(theirs) == pieces)  # it loses the last where scaled weights are over one
+    difference = np.abs(np.subtract(ours, np.clip(theirs, 0, end_ms)))
+    assert difference.max() <= 60  # a frame, where float32 falls short of the threshold
 
 
 def stream_steps(audio, size):
@@ -198,6 +245,16 @@ def test_long_texts_are_punctuated_like_automodel(stock, models, utterances):
 PIECES = st.sampled_from(
     [("打",), ("开",), ("a",), ("b",), ("hello",), ("tele@@", "vision"), ("3",), ("<unk>",)]
 )
+
+
+@given(st.lists(PIECES.filter(lambda piece: piece not in [("3",), ("<unk>",)])))
+def test_tokens_have_the_times_of_their_pieces(words):
+    from funasr.utils.postprocess_utils import sentence_postprocess
+
+    pieces = [piece for word in words for piece in word]
+    times = [[n * 100, n * 100 + 90] for n in range(len(pieces))]
+    ours = [[first * 100, last * 100 + 90] for _, first, last in tokens.place_pieces(pieces)]
+    assert ours == sentence_postprocess(pieces, times)[1]
 
 
 @given(st.lists(PIECES))

@@ -9,6 +9,7 @@ import pytest
 from asr_server.engine import loop
 from asr_server.link import messages
 from asr_server.speech.spans import Span
+from asr_server.speech.words import Words
 from tests.unit.asr_server.engine import callers, streaming_models
 
 POISON, HUGE = 666, 777
@@ -80,7 +81,10 @@ class FakeModels:
         self._run("asr", audio)
         if any(HUGE in row for row in audio):
             raise MemoryError("far too much")
-        return [(f"t{row[0]}",) if row.any() else () for row in audio]
+        return [
+            Words((f"t{row[0]}",), ((10, len(row) // 16),)) if row.any() else Words()
+            for row in audio
+        ]
 
     def punctuate(self, tokens):
         self._run("punc", tokens)

@@ -18,7 +18,10 @@ def test_an_utterance_is_answered_with_its_text_and_the_segments_of_its_speech(f
         request.item_id: messages.Recognized(
             request.item_id,
             "t1 t2.",
-            (messages.Segment(0, 2000, ("t1",)), messages.Segment(2100, 3100, ("t2",))),
+            (
+                messages.Segment(0, 2000, ("t1",), ((10, 2000),)),
+                messages.Segment(2100, 3100, ("t2",), ((2110, 3100),)),
+            ),
         )
     }
 

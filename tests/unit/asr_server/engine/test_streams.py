@@ -44,6 +44,7 @@ def test_2pass_adds_partials_and_then_recognises_the_utterance_as_a_whole(front,
     caller = talk(front, (0, 0.5), (7, 1.5), (0, 1.0), cuts=cuts)
     assert spans(caller) == [("t7.", 500, 2050)]
     assert caller.finals[0].tokens == ("t7",)
+    assert caller.finals[0].stamps == ((510, 2050),)
     assert caller.outcome == "ended"
 
 
@@ -57,6 +58,7 @@ def test_online_the_last_step_is_the_final(front):
     assert caller.partials == {0: "s0 d67200 s1 d67200"}
     assert spans(caller) == [(" s2 d33600", 0, 1550)]
     assert caller.finals[0].tokens == ("s2", "d33600")
+    assert caller.finals[0].stamps == ()
     assert caller.outcome == "ended"
 
 

@@ -10,6 +10,7 @@ from asr_server.speech import messages
 from asr_server.speech.audio import Container
 from asr_server.speech.hotwords import Hotword
 from asr_server.speech.messages import Control, Malformed, Options
+from asr_server.speech.words import Words
 
 
 def parse(text, options=None):
@@ -168,6 +169,42 @@ def test_live_messages_are_labelled_as_clients_know_them(mode, partial, final):
     assert json.loads(messages.render_error(mode, "a", "why"))["mode"] == partial
     assert json.loads(messages.render_final(mode, "a", ""))["mode"] == final
     assert json.loads(messages.render_acknowledgement(mode, "a", 0, 0))["mode"] == final
+
+
+WORDS = Words(("打", "开", "tv", "吧"), ((0, 200), (200, 400), (410, 900), (900, 1000)))
+
+
+def stamps_of(message):
+    fields = json.loads(message)
+    return fields["timestamp"], fields["stamp_sents"]
+
+
+def test_finals_say_when_their_words_were_said_in_the_form_of_funasr():
+    stamps = stamps_of(messages.render_final("offline", "a", "打开，Tv吧。", words=WORDS))
+    assert stamps == (
+        "[[0,200],[200,400],[410,900],[900,1000]]",
+        [
+            {
+                "text_seg": "打 开", "punc": "，", "start": 0, "end": 400,
+                "ts_list": [[0, 200], [200, 400]],
+            },
+            {
+                "text_seg": "Tv 吧", "punc": "。", "start": 410, "end": 1000,
+                "ts_list": [[410, 900], [900, 1000]],
+            },
+        ],
+    )  # fmt: skip
+    live = messages.LiveFinal("打开，Tv吧。", 0, 1000, WORDS)
+    assert stamps_of(messages.render_live_final("2pass", "a", live, last=False)) == stamps
+
+
+@pytest.mark.parametrize("count", [0, messages.MAX_STAMPS, messages.MAX_STAMPS + 1])
+def test_stamps_are_left_out_where_there_are_none_or_stock_clients_would_refuse_them(count):
+    words = Words(("我",) * count, ((9_999_999, 9_999_999),) * count)
+    text = "我我我我我，" * (count // 5)
+    message = messages.render_final("offline", "a", text, words=words)
+    assert ("timestamp" in message) == ("stamp_sents" in message) == (count == messages.MAX_STAMPS)
+    assert len(message.encode()) < 1 << 20
 
 
 def test_a_refused_container_is_told_in_the_words_that_clients_show():

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from asr_server.speech import messages, replies
 from asr_server.speech.subtitles import Cue
+from asr_server.speech.words import Words
 
 
 def parse(fields):
@@ -19,6 +20,12 @@ def test_what_our_server_writes_is_read():
     assert (final.mode, final.text, final.final, final.error) == ("offline", "你好。", True, None)
     done = replies.parse_reply(messages.render_acknowledgement("offline", "a", 1000, 0, "why"))
     assert (done.acknowledges, done.received_ms, done.error) == (True, 1000, "why")
+
+
+def test_the_sentences_that_our_server_writes_become_subtitles():
+    words = Words(("打", "开", "tv"), ((100, 200), (200, 400), (410, 900)))
+    final = messages.render_final("offline", "a", "打开，Tv。", words=words)
+    assert replies.parse_reply(final).cues == (Cue(100, 400, "打开，"), Cue(410, 900, "Tv。"))
 
 
 @pytest.mark.parametrize(
