@@ -1,4 +1,4 @@
-"""FunASR's JSON messages to frozen values and back: the only place that spells their names.
+"""FunASR's JSON messages to frozen values and back: here and in `times` their names are spelled.
 
 Tolerant in what it takes, because the stock clients differ; what cannot be understood comes back as
 a value with a reason, never as an exception. Pure.
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from asr_server.speech import sentences
+from asr_server.speech import times
 from asr_server.speech.audio import MAX_RATE_HZ, MIN_RATE_HZ, SAMPLE_RATE_HZ, Container
 from asr_server.speech.effects import ChunkSize, LiveMode, Mode
 from asr_server.speech.hotwords import Hotword, parse_hotwords
@@ -23,7 +23,6 @@ T = TypeVar("T")
 
 MAX_CONTROL_CHARS = 256 * 1024
 MAX_NAME_CHARS = 1024
-MAX_STAMPS = 15_000  # about 60 bytes each: stock clients refuse messages of over 1 MiB
 
 _LIVE_MODES: dict[str, LiveMode] = {"online": "online", "2pass": "2pass"}
 _PARTIAL_LABELS: dict[Mode, str] = {"online": "online", "2pass": "2pass-online"}
@@ -133,7 +132,7 @@ def render_live_final(
 ) -> str:
     """Render the final of an utterance; `last` says that no more comes about its input."""
     span = {"start_time": found.start_ms, "end_time": found.end_ms}
-    more = span | _stamp(found.text, found.words)
+    more = span | times.render(found.text, found.words)
     return _render(_FINAL_LABELS[mode], name, text=found.text, final=last, error=error, more=more)
 
 
@@ -143,7 +142,7 @@ def render_final(
     """Render the last message about an input. Without a transcript, `error` says why."""
     label = _FINAL_LABELS.get(mode, "offline")
     shown = ONLY_PCM if error == ONLY_PCM else text  # stock clients show the text alone
-    return _render(label, name, text=shown, final=True, error=error, more=_stamp(text, words))
+    return _render(label, name, text=shown, final=True, error=error, more=times.render(text, words))
 
 
 def render_error(mode: Mode, name: str, error: str) -> str:
@@ -179,28 +178,6 @@ def _render(
     if error is not None:
         message["error"] = error
     return msgspec.json.encode(message).decode()
-
-
-def _stamp(text: str, words: Words) -> dict[str, Any]:
-    """Return the fields that say when the words were said; none where that is not known.
-
-    Some stock clients parse `timestamp` as a string and fail on a list.
-    """
-    if not words.stamps or len(words.stamps) > MAX_STAMPS:
-        return {}
-    return {
-        "timestamp": msgspec.json.encode(words.stamps).decode(),
-        "stamp_sents": [
-            {
-                "text_seg": " ".join(sentence.tokens),
-                "punc": sentence.mark,
-                "start": sentence.stamps[0][0],
-                "end": sentence.stamps[-1][1],
-                "ts_list": sentence.stamps,
-            }
-            for sentence in sentences.split(text, words)
-        ],
-    }
 
 
 def _parse_fields(fields: dict[str, Any], options: Options) -> Control:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr_server.speech import messages
+from asr_server.speech import messages, times
 from asr_server.speech.audio import Container
 from asr_server.speech.hotwords import Hotword
 from asr_server.speech.messages import Control, Malformed, Options
@@ -198,13 +198,28 @@ def test_finals_say_when_their_words_were_said_in_the_form_of_funasr():
     assert stamps_of(messages.render_live_final("2pass", "a", live, last=False)) == stamps
 
 
-@pytest.mark.parametrize("count", [0, messages.MAX_STAMPS, messages.MAX_STAMPS + 1])
+@pytest.mark.parametrize("count", [0, times.MAX_STAMPS, times.MAX_STAMPS + 1])
 def test_stamps_are_left_out_where_there_are_none_or_stock_clients_would_refuse_them(count):
     words = Words(("我",) * count, ((9_999_999, 9_999_999),) * count)
     text = "我我我我我，" * (count // 5)
     message = messages.render_final("offline", "a", text, words=words)
-    assert ("timestamp" in message) == ("stamp_sents" in message) == (count == messages.MAX_STAMPS)
+    assert ("timestamp" in message) == ("stamp_sents" in message) == (count == times.MAX_STAMPS)
     assert len(message.encode()) < 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "kept"),
+    [
+        ("打开，tv 好。", ("打", "开", "tv", "好"), True),
+        ("turn left. ok", ("turn", "left", "ok"), True),
+        ("打开iphone，好。", ("打", "开", "iphone", "好"), False),
+        ("2026，好。", ("2026", "好"), False),
+    ],
+)
+def test_no_timestamp_makes_the_stock_page_fail(text, tokens, kept):
+    found = times.render(text, Words(tokens, ((0, 90),) * len(tokens)))
+    assert ("timestamp" in found) == kept
+    assert sum(len(part["ts_list"]) for part in found["stamp_sents"]) == len(tokens)
 
 
 def test_a_refused_container_is_told_in_the_words_that_clients_show():
