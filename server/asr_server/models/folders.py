@@ -52,14 +52,15 @@ class ModelFolder:
                 f"{self.path / 'config.yaml'}: {error}; this server does not support that"
             ) from error
 
-    def check_class(self, *supported: str) -> None:
-        """Raise ModelError unless `model:` of config.yaml is one of the supported classes."""
+    def check_class(self, *supported: str) -> str:
+        """Return `model:` of config.yaml; ModelError unless it is one of the supported classes."""
         given = self.config.get("model")
-        if given not in supported:
+        if not isinstance(given, str) or given not in supported:
             raise ModelError(
                 f"{self.path / 'config.yaml'}: model is {given}; "
                 f"in {self.path.name} this server supports {', '.join(supported)}"
             )
+        return given
 
     def read_tokens(self) -> tuple[str, ...]:
         """Return tokens.json, the symbol of each output."""

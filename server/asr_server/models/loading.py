@@ -2,10 +2,11 @@
 
 A model directory holds the FunASR model folders `asr`, `vad` and, where texts are to be
 punctuated, `punc`; where utterances are to be recognised while they are spoken, `asr_online`.
+What network `asr` is follows from its config.yaml; one that punctuates leaves `punc` unread.
 Everything that can be wrong with one is a ModelError before the first request.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,20 +17,28 @@ from asr_server.models import (
     folders,
     punctuation,
     recognizer,
+    sense_voice_recognizer,
     streaming_recognizer,
     streaming_vad,
     vad,
 )
 from asr_server.models.errors import ModelError
+from asr_server.models.folders import ModelFolder
 from asr_server.models.frontend import Audio
 from asr_server.speech.pieces import Piece
 
 __all__ = ["ModelError", "Models", "demo_directory", "load_models"]
 
+AnyRecognizer = recognizer.Recognizer | sense_voice_recognizer.SenseVoiceRecognizer
+
 _DTYPES = {
     "float32": torch.float32,
     "float16": torch.float16,
     "bfloat16": torch.bfloat16,
+}
+_RECOGNIZERS: dict[str, Callable[[ModelFolder, torch.device, torch.dtype], AnyRecognizer]] = {
+    "Paraformer": recognizer.load,
+    "SenseVoiceSmall": sense_voice_recognizer.load,
 }
 _SAMPLE_RATE_HZ = 16000
 _LONGEST_SEGMENT_S = 60.0
@@ -41,7 +50,7 @@ class Models:
 
     vad: vad.Vad
     streaming_vad: streaming_vad.StreamingVad
-    recognizer: recognizer.Recognizer
+    recognizer: AnyRecognizer
     streaming_recognizer: streaming_recognizer.StreamingRecognizer | None
     punctuation: punctuation.Punctuation | None
     name: str
@@ -106,8 +115,9 @@ def load_models(directory: Path, *, device: str, dtype: str) -> Models:
         raise ModelError(f"{directory} is not a directory; give one that holds asr and vad")
     folders.verify_manifest(directory)
     kind = _DTYPES[dtype]
+    recognizes = _load_recognizer(folders.open_folder(directory / "asr"), place, kind)
     punc = online = None
-    if (directory / "punc").exists():
+    if (directory / "punc").exists() and not recognizes.PUNCTUATES:
         punc = punctuation.load(folders.open_folder(directory / "punc"), place, kind)
     if (directory / "asr_online").exists():
         folder = folders.open_folder(directory / "asr_online")
@@ -116,13 +126,19 @@ def load_models(directory: Path, *, device: str, dtype: str) -> Models:
     return Models(
         vad=detector,
         streaming_vad=streaming_vad.StreamingVad(detector.front, detector.network, detector.config),
-        recognizer=recognizer.load(folders.open_folder(directory / "asr"), place, kind),
+        recognizer=recognizes,
         streaming_recognizer=online,
         punctuation=punc,
         name="demo" if directory == demo_directory() else directory.name,
         device=device,
         dtype=dtype,
     )
+
+
+def _load_recognizer(
+    folder: ModelFolder, device: torch.device, dtype: torch.dtype
+) -> AnyRecognizer:
+    return _RECOGNIZERS[folder.check_class(*_RECOGNIZERS)](folder, device, dtype)
 
 
 def _open_device(name: str) -> torch.device:

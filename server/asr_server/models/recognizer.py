@@ -19,6 +19,8 @@ _TOKENS_PER_SECOND = 5
 class Recognizer:
     """Recognises utterances, all in one forward pass."""
 
+    PUNCTUATES = False
+
     def __init__(
         self,
         front: frontend.Frontend,
@@ -91,7 +93,6 @@ class Recognizer:
 
 def load(folder: ModelFolder, device: torch.device, dtype: torch.dtype) -> Recognizer:
     """Load a Paraformer model folder; ModelError says what does not fit."""
-    folder.check_class("Paraformer")
     return Recognizer(*load_parts(folder, device, dtype))
 
 

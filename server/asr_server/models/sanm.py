@@ -1,4 +1,4 @@
-"""SANM: self-attention with an FSMN memory, the encoder of Paraformer and CT-Transformer.
+"""SANM: self-attention with an FSMN memory, in Paraformer, SenseVoice and CT-Transformer.
 
 Gao et al., "SAN-M: Memory Equipped Self-Attention for End-to-End Speech Recognition" (2020);
 keys and numerics as in FunASR 1.4.16, `funasr/models/sanm`. Inference only: no dropout.
@@ -9,7 +9,7 @@ new positions; without that it sees a whole utterance.
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 import torch
@@ -24,6 +24,8 @@ _TIMESCALE = 10000.0
 
 class SanmConfig(msgspec.Struct, frozen=True):
     """`encoder_conf` of a FunASR config.yaml."""
+
+    NORM_EPS: ClassVar[float] = LAYER_NORM_EPS
 
     output_size: int
     input_layer: Literal["pe", "pe_online"]
@@ -120,8 +122,8 @@ class SanmLayer(nn.Module):
         super().__init__()
         self.self_attn = SanmAttention(input_size, config)
         self.feed_forward = FeedForward(config.output_size, config.linear_units)
-        self.norm1 = nn.LayerNorm(input_size, LAYER_NORM_EPS)
-        self.norm2 = nn.LayerNorm(config.output_size, LAYER_NORM_EPS)
+        self.norm1 = nn.LayerNorm(input_size, config.NORM_EPS)
+        self.norm2 = nn.LayerNorm(config.output_size, config.NORM_EPS)
         self.is_residual = input_size == config.output_size
 
     def forward(
@@ -151,7 +153,7 @@ class SanmEncoder(nn.Module):
         self.encoders = nn.ModuleList(
             [SanmLayer(size, config) for _ in range(config.num_blocks - 1)]
         )
-        self.after_norm = nn.LayerNorm(size, LAYER_NORM_EPS)
+        self.after_norm = nn.LayerNorm(size, config.NORM_EPS)
         self.positions = torch.empty(0, input_size)
 
     def forward(self, inputs: Tensor, lengths: Sequence[int]) -> Tensor:
@@ -165,7 +167,12 @@ class SanmEncoder(nn.Module):
         real = None
         if attended is not None:
             real = masks.real_positions(lengths, width, device)[..., None]
-        hidden = self._place(inputs, self._positions(width, device))
+        placed = self._place(inputs, self._positions(width, device))
+        return self.transform(placed, attended, real)
+
+    def transform(self, placed: Tensor, attended: Tensor | None, real: Tensor | None) -> Tensor:
+        """Run the layers over whole utterances whose positions are added."""
+        hidden = placed
         for layer in (*self.encoders0, *self.encoders):
             hidden = layer(hidden, attended, real)
         result: Tensor = self.after_norm(hidden)

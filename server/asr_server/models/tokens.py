@@ -1,5 +1,5 @@
-"""Tokens and text. A token is a Chinese character or a whole ASCII word, as the punctuation model
-sees them; the pieces of a recogniser's token list are made into tokens here and nowhere else.
+"""Tokens and text. A token is a Chinese character or a whole word in ASCII or Hangul, scripts that
+have spaces; the pieces of a recogniser's token list are made into tokens here and nowhere else.
 """
 
 import re
@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 _CONTINUED = "@@"
 _BLANK, _START, _END = 0, 1, 2
 _NOT_SPOKEN = frozenset({"<blank>", "<s>", "</s>", "<unk>", "<OOV>"})
-_TOKEN = re.compile(r"[\x21-\x7e]+|[^\x00-\x7f]")
+_SPACED = r"\x21-\x7e\uac00-\ud7a3"
+_TOKEN = re.compile(rf"[{_SPACED}]+|[^\x00-\x7f]")
+_MEETING = re.compile(rf"[{_SPACED}]{{2}}")
 _ATTACHED = re.compile(r"[\u4e00-\u9fff0-9]")
 _SPELLED = re.compile(r"(?<![A-Za-z'])[A-Za-z](?: [A-Za-z])+(?![A-Za-z'])")
 
@@ -64,14 +66,14 @@ def split(text: str) -> tuple[str, ...]:
 
 
 def join(tokens: Sequence[str], after: str = "") -> str:
-    """Join tokens to text: a space between two ASCII words, none beside Chinese characters.
+    """Join tokens to text: a space between two words, none beside Chinese characters.
 
     The text continues the character or text `after`: it starts with a space if it has to.
     """
     text = ""
     for token in tokens:
         before = text or after
-        if before and before[-1].isascii() and token[0].isascii():
+        if _MEETING.fullmatch(before[-1:] + token[0]):
             text += " "
         text += token
     return text

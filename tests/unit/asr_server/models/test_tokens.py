@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from asr_server.models import tokens
 
-TOKENS = st.lists(st.sampled_from(["中", "文", "hello", "AB", "42", "it's", "語"]))
+TOKENS = st.lists(st.sampled_from(["中", "文", "hello", "AB", "42", "it's", "語", "세계."]))
 
 
 @pytest.mark.parametrize(
@@ -34,9 +34,10 @@ def test_pieces_become_characters_and_whole_words(pieces, expected):
         (["打", "开", "灯"], "打开灯"),
         (["hello", "world"], "hello world"),
         (["看", "NBA", "比", "赛"], "看NBA比赛"),
+        (["안녕하세요", "NBA", "세계."], "안녕하세요 NBA 세계."),
     ],
 )
-def test_only_ascii_words_are_parted_by_spaces(given_tokens, expected):
+def test_only_words_are_parted_by_spaces(given_tokens, expected):
     assert tokens.join(given_tokens) == expected
 
 
