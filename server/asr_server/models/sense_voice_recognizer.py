@@ -36,8 +36,8 @@ class SenseVoiceRecognizer:
     ) -> list[Words]:
         """Return what is said in each mono 16 kHz int16 utterance, in a style each, without times.
 
-        Utterances under 25 ms, and those in which nothing is said, have no words. The host waits for
-        the device once per batch. Raises ArithmeticError when the network's output is not a
+        Utterances under 25 ms, and those in which nothing is said, have no words. The host waits
+        for the device once per batch. Raises ArithmeticError when the network's output is not a
         number, as an overflow of float16 is.
         """
         with torch.inference_mode():

@@ -39,4 +39,4 @@ def test_recordings_and_streams_have_its_text_and_no_marks_of_another_model(
     for samples, answer, stream in zip(audio, answers, heard, strict=True):
         (span,) = models.vad.detect([samples])[0]
         (said,) = models.recognizer.recognize([samples[span.start_ms * 16 : span.end_ms * 16]])
-        assert answer.text == stream.text("2pass") == tokens.join(said) != ""
+        assert answer.text == stream.text("2pass") == tokens.join(said.tokens) != ""
