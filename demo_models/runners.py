@@ -124,7 +124,7 @@ class Ours:
     def recognise(self, audio: Sequence[conditions.Audio]) -> list[str]:
         """Return the text of each recording, in batches."""
         batches = _cut(audio)
-        return [tokens.join(row) for batch in batches for row in self._asr.recognize(batch)]
+        return [tokens.join(row.tokens) for batch in batches for row in self._asr.recognize(batch)]
 
     def recognise_online(self, audio: Sequence[conditions.Audio]) -> list[str]:
         """Return the text of each recording, in batches of chunks."""
