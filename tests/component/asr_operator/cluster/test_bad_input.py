@@ -295,7 +295,7 @@ async def test_a_quota_that_is_used_up(told):
 async def test_a_retune_that_makes_things_worse(told):
     behavior = {"behavior": QUICK, "mode": "Auto", "minReplicas": 1, "maxReplicas": 1}
     service, source, tick = await told(["a"], autoscaling=behavior)
-    source.demand = 200.0
+    source.demand, source.final_s, source.wait_s = 200.0, 0.45, 0.3
     while "scalingHistory" not in service.status:
         await tick(1)
         assert source.now < NOON + timedelta(minutes=10)
