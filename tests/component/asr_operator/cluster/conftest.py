@@ -179,7 +179,7 @@ def render_config(exporter: Exporter) -> str:
         targets.setdefault(path.split("/")[1], []).append(target)
     jobs = [{"job_name": job, "static_configs": each} for job, each in targets.items()]
     return json.dumps(
-        {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": jobs}
+        {"global": {"scrape_interval": "2s", "scrape_timeout": "2s"}, "scrape_configs": jobs}
     )
 
 
