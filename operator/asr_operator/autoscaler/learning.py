@@ -23,6 +23,7 @@ HARMLESS_RATIO = 0.5  # of the objective; histograms say little about latencies 
 JUDGED_UTILIZATION = (0.05, 0.9)
 LEAST_SESSIONS = 10  # the present number of fewer says little of a minute
 DISPROVED_RATIO = 0.8
+MOST_CPU_RATIO = 0.75  # of its limit, with which a load proves anything: little more and it queues
 PROOF_FADES_RATIO = 0.002  # a tick: half of it within an hour and a half
 LEAST_CPU_RATIO = 0.1  # below, what a server uses without any work is too much of it
 
@@ -149,7 +150,8 @@ def _learn_proved(
 ) -> Memory:
     """Return the memory after a window that proves what a replica can, or cannot.
 
-    What was proved is forgotten slowly, and does not hold for smaller batches.
+    What was proved is forgotten slowly, and does not hold for smaller batches. A server near its
+    CPU limit proves nothing: it answers in time until the limit is met, and late from then on.
     """
     latency, load = measure_latency(sample, spec), known.demand / len(fleet.ready)
     proved = memory.proved if memory.proved_size <= fleet.batch_size else 0.0
@@ -159,7 +161,8 @@ def _learn_proved(
         return replace(memory, proved=min(proved, DISPROVED_RATIO * load))
     was_watched = any(at <= sample.at - sample.window_s for at, _ in memory.demands)
     is_proof = was_watched and _is_steady(memory, sample, known)
-    if latency.ratio > LATENCY_MARGIN or not is_proof:
+    is_full = known.cpu_ratio is not None and known.cpu_ratio > MOST_CPU_RATIO
+    if latency.ratio > LATENCY_MARGIN or is_full or not is_proof:
         return memory
     proved *= 1 - PROOF_FADES_RATIO
     if load < proved:

@@ -93,12 +93,13 @@ def test_sample_that_is_seen_twice_counts_once(learned, make_sample, watched, no
     assert memory.demands == ((now - 20, 1.0), (now, 24.0))
 
 
-def ticks(learned, make_sample, memory, loads):
+def ticks(learned, make_sample, memory, loads, cpu_ratio=None):
     """Learn from a sample every 15 s; each is a demand and how late finals are."""
     for number, (demand, latency_s) in enumerate(loads):
         sample = make_sample(demand=demand, final_latency_s=latency_s)
         at = sample.at - 15 * (len(loads) - 1 - number)
-        memory = learned(replace(sample, at=at), memory, final_latency_ms=2000)
+        pods = tuple(replace(pod, cpu_ratio=cpu_ratio) for pod in sample.pods)
+        memory = learned(replace(sample, at=at, pods=pods), memory, final_latency_ms=2000)
     return memory
 
 
@@ -115,6 +116,14 @@ def test_what_was_late_or_nearly_late_proves_nothing(learned, make_sample, watch
     assert ticks(learned, make_sample, watched(), [(300.0, 1.8)] * 8).proved == 0.0
     believed = watched(proved=150.0, proved_size=4)
     assert ticks(learned, make_sample, believed, [(300.0, 2.5)]).proved == pytest.approx(120.0)
+
+
+@pytest.mark.parametrize(("cpu_ratio", "proved"), [(None, 150.0), (0.7, 150.0), (0.8, 0.0)])
+def test_a_server_near_its_cpu_limit_proves_nothing(
+    learned, make_sample, watched, cpu_ratio, proved
+):
+    memory = ticks(learned, make_sample, watched(), [(300.0, 0.9)] * 8, cpu_ratio)
+    assert memory.proved == proved
 
 
 def test_what_was_proved_with_large_batches_does_not_hold_for_small_ones(
