@@ -86,12 +86,17 @@ class Situation:
 
     @property
     def waits_in_queue(self) -> bool:
-        """Return whether finals are late for the queue before a batch, not for the batch."""
+        """Return whether finals are late for the queue before a batch, not for the batch.
+
+        What not even batches of no length would bring in time, the queue is to blame for; the wait
+        says so only as far as its histogram reaches.
+        """
         if self.latency is None or self.latency.queue_wait_s is None:
             return True
         batch_s = self.mean_round.busy_s if self.mean_round else 0.0
-        waited_s = self.latency.queue_wait_s
-        return waited_s > 2 * batch_s and waited_s > self.latency.final_s / 2
+        final_s, waited_s = self.latency.final_s, self.latency.queue_wait_s
+        hopeless = final_s - 2 * batch_s > self.spec.objectives.final_latency_s
+        return waited_s > 2 * batch_s and (waited_s > final_s / 2 or hopeless)
 
     @property
     def gpu_pressure(self) -> float:

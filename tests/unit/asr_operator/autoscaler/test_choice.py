@@ -183,6 +183,14 @@ def test_batches_do_not_become_too_small_to_keep_up(decided, make_sample, demand
     assert (decision.replicas, decision.batch_size) == (2, size)
 
 
+def test_a_wait_beyond_its_last_bucket_is_not_blamed_on_the_batch(decided, make_sample):
+    """A backlog of minutes: the histogram of waits ends at 120 s, that of finals at 300 s."""
+    backlog = {"final_latency_s": 296.0, "queue_wait_s": 118.0, "busy_s": 0.5}
+    decision = decided(make_sample(demand=150.0, **backlog))
+    assert decision.batch_size == 4
+    assert decision.reason != Reason.BATCH_TOO_LARGE
+
+
 def test_a_load_without_any_batch_to_learn_from_removes_nothing(decided, make_sample, watched):
     new = watched(model=ServiceModel(), item_padded_s=None)
     decision = decided(make_sample(demand=5.0, stages=()), memory=new)
