@@ -11,7 +11,7 @@ import msgspec
 from torch import Tensor, nn
 from torch.nn import functional
 
-from asr_server.models import endpointing, frontend
+from asr_server.models import endpointing, frontend, time_filter
 
 
 class FsmnConfig(msgspec.Struct, frozen=True):
@@ -66,8 +66,7 @@ class Memory(nn.Module):
         """
         known[:, -inputs.shape[1] :] = inputs
         weight = self.conv_left.weight.squeeze(-1)
-        filtered = functional.conv1d(known.transpose(1, 2), weight, groups=len(weight))
-        return filtered.transpose(1, 2).add_(inputs)
+        return time_filter.filter_time(known, weight).add_(inputs)
 
 
 class FsmnLayer(nn.Module):

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from asr_server.models import masks
+from asr_server.models import masks, time_filter
 
 LAYER_NORM_EPS = 1e-12
 _TIMESCALE = 10000.0
@@ -63,8 +63,7 @@ class FsmnMemory(nn.Module):
         if known is None:
             return _remember(values, self.fsmn_block, self.shift, real)
         known[:, self.reach :] = values
-        filtered: Tensor = self.fsmn_block(known.transpose(1, 2))
-        return filtered.transpose(1, 2).add_(values)
+        return time_filter.filter_time(known, self.fsmn_block.weight).add_(values)
 
 
 class SanmAttention(nn.Module):
@@ -223,9 +222,9 @@ def _remember(values: Tensor, block: nn.Conv1d, shift: int, real: Tensor | None)
         values = values * real
     reach = block.kernel_size[0] - 1
     left = reach // 2 + shift
-    padded = functional.pad(values.transpose(1, 2), (left, reach - left))
-    memory: Tensor = block(padded).transpose(1, 2) + values
-    return memory if real is None else memory * real
+    padded = functional.pad(values, (0, 0, left, reach - left))
+    memory = time_filter.filter_time(padded, block.weight).add_(values)
+    return memory if real is None else memory.mul_(real)
 
 
 def attention(
