@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from asr_server.bench.scoring import count_errors
+
 Span = tuple[float, float]
 _COVERED_RATIO = 0.5
 _NOT_SPOKEN = re.compile(r"[\W_]")
@@ -14,7 +16,7 @@ def character_error_rate(pairs: Iterable[tuple[str, str]]) -> float:
     errors = characters = 0
     for reference, recognised in pairs:
         wanted, found = bare(reference), bare(recognised)
-        errors += edit_distance(wanted, found)
+        errors += count_errors(wanted, found)
         characters += len(wanted)
     return errors / characters
 
@@ -22,18 +24,6 @@ def character_error_rate(pairs: Iterable[tuple[str, str]]) -> float:
 def bare(text: str) -> str:
     """Return what is spoken of a text: spaces, marks and capitals do not count."""
     return _NOT_SPOKEN.sub("", text).lower()
-
-
-def edit_distance(wanted: str, found: str) -> int:
-    """Return how many characters must be replaced, added or left out."""
-    costs = list(range(len(found) + 1))
-    for row, character in enumerate(wanted, 1):
-        diagonal, costs[0] = costs[0], row
-        for column, other in enumerate(found, 1):
-            replaced = diagonal + (character != other)
-            diagonal = costs[column]
-            costs[column] = min(replaced, diagonal + 1, costs[column - 1] + 1)
-    return costs[-1]
 
 
 @dataclass(slots=True)

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import websockets
 
+from asr_server.bench import corpus, speech
 from benchmarks.endurance.account import Account, Memory, Said
-from benchmarks.load import speech
 
 FRAME_BYTES, FRAME_S = 1920, 0.06  # as FunASR's Python client cuts audio
 GAP_S = 1.5
@@ -102,7 +102,7 @@ async def measure(options: argparse.Namespace) -> dict[str, object]:
         memory: list[Memory] = []
         watch = asyncio.create_task(watch_memory(server.pid, memory, talk))
         listening = asyncio.create_task(talk.listen())
-        speaking = asyncio.create_task(talk.speak(speech.Speaker(speech.load_phrases(), 1)))
+        speaking = asyncio.create_task(talk.speak(speech.Speaker(corpus.load_phrases(), 1)))
         await asyncio.gather(listening, speaking)
         watch.cancel()
         acknowledged = listening.result()

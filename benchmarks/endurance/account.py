@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.load.speech import words
+from asr_server.bench.speech import words
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
+from asr_server.bench import corpus, speech
 from benchmarks.fuzz.grammar import Speaker
 from benchmarks.fuzz.server import Server
-from benchmarks.load import speech
 
 HOSTILE, GOOD = 8, 3
 ANSWER_S = 300.0  # dozens of files in one session, each a start of ffmpeg, on a busy machine
@@ -36,7 +36,7 @@ class Attack:
         self._server = server
         self._seed, self._wanted = seed, wanted
         self._session = 0
-        self._phrases = speech.load_phrases()
+        self._phrases = corpus.load_phrases()
         self._references: dict[tuple[str, str], str] = {}
 
     async def run(self) -> None:

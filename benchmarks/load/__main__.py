@@ -16,7 +16,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.load import arrivals, ledger, session, speech
+from asr_server.bench import arrivals, corpus, ledger, session, speech
+from asr_server.client.arguments import ServerAddress
 
 REPORT_S = 1.0
 RECENT_S = 5.0
@@ -28,7 +29,7 @@ class Load:
     """A load under way."""
 
     def __init__(self, url: str, steps: Sequence[arrivals.Step], seed: int) -> None:
-        speaker = speech.Speaker(speech.load_phrases(), seed)
+        speaker = speech.Speaker(corpus.load_phrases(), seed)
         self._steps = steps
         self._plans = arrivals.plan_sessions(steps, speaker, seed)
         self._ledger = ledger.Ledger()
@@ -36,7 +37,9 @@ class Load:
         self._sent = self._late = 0
         self._latest_s = 0.0
         self._began = time.monotonic()
-        self._around = session.Surroundings(url, self._ledger, self._clock, self._take_late)
+        self._around = session.Surroundings(
+            ServerAddress(url), self._ledger, self._clock, self._take_late
+        )
 
     async def run(self) -> bool:
         """Let every session come at its time until all have gone; return whether all is well."""

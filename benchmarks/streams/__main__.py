@@ -19,10 +19,12 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
+from asr_server.bench.speech import RATE_HZ
 from asr_server.models import loading
 from asr_server.speech.pieces import Piece
-from benchmarks.load import speech as load_speech
+from benchmarks.conditions import ROOT
 
+SPEECH = ROOT / "tests" / "data" / "utterances"
 CHUNK_SIZE = (5, 10, 5)
 CHUNK_SAMPLES = 9600
 FRAME_SAMPLES = 960
@@ -64,7 +66,7 @@ def measure_product() -> float:
 
 def print_row(case: Case, rows: int, cost_s: float) -> None:
     """Print what a batch costs, and what a second of one stream does."""
-    per_second_ms = 1000 * cost_s / rows / (case.samples / load_speech.RATE_HZ)
+    per_second_ms = 1000 * cost_s / rows / (case.samples / RATE_HZ)
     print(
         f"{case.name:10} {rows:5} {1000 * cost_s:9.2f} {rows / cost_s:9.0f} {per_second_ms:12.2f}"
     )
@@ -83,10 +85,7 @@ def main() -> None:
     if online is None:
         parser.error(f"{folder} has no asr_online")
     spoken = np.concatenate(
-        [
-            soundfile.read(path, dtype="int16")[0]
-            for path in sorted(load_speech.SPEECH.glob("*.flac"))
-        ]
+        [soundfile.read(path, dtype="int16")[0] for path in sorted(SPEECH.glob("*.flac"))]
     )
     print(f"matrix product: {measure_product():.0f} GFLOP/s")
     print(f"{'model':10} {'rows':>5} {'ms/batch':>9} {'rows/s':>9} {'ms/audio s':>12}")

@@ -9,7 +9,7 @@ import asyncio
 
 import pytest
 
-from benchmarks.load import speech
+from asr_server.bench import speech
 from harness import asr, load, waiting
 
 DRAIN_S = 8

@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
 from websockets.typing import Subprotocol
 
-from asr_server.client.settings import ServerAddress, UsageError
+from asr_server.client.arguments import ServerAddress, UsageError
 
 RETRY_S = 1.0
 MAX_RETRY_S = 30.0
@@ -34,7 +34,7 @@ async def open_connection(
     until = loop.time() + server.patience_s
     while True:
         try:
-            return await _connect(server)
+            return await connect_once(server)
         except InvalidStatus as error:
             wait_s, said = _explain_status(error)
         except (OSError, TimeoutError, InvalidHandshake) as error:
@@ -59,13 +59,18 @@ def make_tls(server: ServerAddress) -> ssl.SSLContext | None:
     return context
 
 
-async def _connect(server: ServerAddress) -> ClientConnection:
+async def connect_once(server: ServerAddress, *, direct: bool = False) -> ClientConnection:
+    """Connect, without patience; `direct` through no proxy, whatever the environment says.
+
+    Raises OSError, TimeoutError and InvalidHandshake.
+    """
     headers = {"Authorization": f"Bearer {server.token}"} if server.token else None
     return await connect(
         server.url,
         subprotocols=[Subprotocol("binary")],
         additional_headers=headers,
         ssl=make_tls(server),
+        proxy=None if direct else True,
         compression=None,
         max_size=None,
         ping_interval=None,

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr_server.client.settings import UsageError
+from asr_server.client.arguments import UsageError
 from asr_server.speech import audio, riff
 
 RAW_SUFFIXES = (".pcm", ".raw")

@@ -6,12 +6,13 @@ import sys
 from collections.abc import Sequence
 
 from asr_server.client import inputs, microphone
+from asr_server.client.arguments import UsageError
 from asr_server.client.attempts import Source, transcribe
 from asr_server.client.batch import Batch
 from asr_server.client.connecting import UnreachableError, make_tls
 from asr_server.client.exchange import Announcement, NoAnswerError, Watcher
 from asr_server.client.progress import Progress
-from asr_server.client.settings import ClientSettings, UsageError, parse_settings
+from asr_server.client.settings import ClientSettings, parse_settings
 from asr_server.speech.audio import SAMPLE_RATE_HZ
 
 OK, SOME_FAILED, USAGE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130

@@ -2,35 +2,23 @@
 
 import argparse
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
+from asr_server.client.arguments import (
+    Parser,
+    ServerAddress,
+    UsageError,
+    add_server_flags,
+    parse_number,
+    read_server,
+)
 from asr_server.speech.audio import MAX_RATE_HZ, MIN_RATE_HZ
 from asr_server.speech.hotwords import Hotword, parse_hotwords
 
 FORMATS = ("txt", "json", "srt", "vtt")
 MODES = ("offline", "online", "2pass")
-
-
-class UsageError(Exception):
-    """The command line makes no sense; the text is one line that says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServerAddress:
-    """Which server, and how to be let in."""
-
-    url: str
-    token: str | None
-    ca_file: Path | None
-    insecure: bool
-    patience_s: float
-    """How long to knock at a server that is full or starting."""
-    answer_s: float
-    """How long to wait for the next message once all is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +39,11 @@ class ClientSettings:
     quiet: bool
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message)
-
-
 def parse_settings(arguments: Sequence[str]) -> ClientSettings:
     """Parse the command line. Raises UsageError; exits on --help."""
     given = _build_parser().parse_args(arguments)
     settings = ClientSettings(
-        server=ServerAddress(
-            url=_check_url(given.url),
-            token=given.token or os.environ.get("ASR_TOKEN") or None,
-            ca_file=given.ca,
-            insecure=given.insecure,
-            patience_s=given.patience,
-            answer_s=given.timeout,
-        ),
+        server=read_server(given, os.environ.get("ASR_TOKEN")),
         paths=tuple(given.paths),
         microphone=given.mic,
         mode=given.mode or ("2pass" if given.mic else "offline"),
@@ -85,7 +61,7 @@ def parse_settings(arguments: Sequence[str]) -> ClientSettings:
 
 
 def _build_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="asr-client",
         allow_abbrev=False,
         description="Have files, folders, or the microphone recognised by a FunASR server.",
@@ -94,7 +70,7 @@ def _build_parser() -> argparse.ArgumentParser:
         "output or to --output, all else to standard error.",
     )
     add = parser.add_argument
-    add("url", metavar="ws://HOST:PORT", help="the server; wss:// for TLS")
+    add_server_flags(parser)
     add("paths", metavar="FILE|FOLDER", nargs="*", type=Path, help="audio, or folders of it")
     add("--mic", action="store_true", help="the microphone, until Ctrl-C")
     add("--mode", choices=MODES, help="offline for files, 2pass for --mic unless said otherwise")
@@ -110,35 +86,13 @@ def _build_parser() -> argparse.ArgumentParser:
     )
     add("--output", metavar="FOLDER", type=Path, help="write one file per input and format there")
     add("--overwrite", action="store_true", help="do inputs again whose outputs are there already")
-    add("--token", help="sent as Authorization: Bearer; better in the environment, as ASR_TOKEN")
-    add("--ca", metavar="FILE", type=Path, help="trust certificates that are signed by these (PEM)")
-    add("--insecure", action="store_true", help="trust any certificate")
-    add("--patience", metavar="S", type=_seconds, default=60.0, help="knock so long at a server "
-        "that is full or restarts (60)")  # fmt: skip
-    add(
-        "--timeout",
-        metavar="S",
-        type=_seconds,
-        default=600.0,
-        help="wait so long for an answer (600)",
-    )
     add("--quiet", action="store_true", help="no progress, only problems")
     return parser
-
-
-def _check_url(url: str) -> str:
-    if not re.fullmatch(r"wss?://[^/\s]+(/\S*)?", url):
-        raise UsageError(f"{url!r} is no server: write ws://HOST:PORT or wss://HOST:PORT")
-    return url
 
 
 def _check_together(settings: ClientSettings) -> None:
     if bool(settings.paths) == settings.microphone:
         raise UsageError("name files or folders, or --mic, and not both")
-    if settings.server.url.startswith("ws:") and (
-        settings.server.ca_file or settings.server.insecure
-    ):
-        raise UsageError("--ca and --insecure are for wss:// servers")
     if len(settings.formats) > 1 and settings.output is None:
         raise UsageError("several formats need --output FOLDER")
 
@@ -160,26 +114,12 @@ def _formats(text: str) -> list[str]:
 
 
 def _rate(text: str) -> int:
-    return int(_number(text, MIN_RATE_HZ, MAX_RATE_HZ))
+    return int(parse_number(text, MIN_RATE_HZ, MAX_RATE_HZ))
 
 
 def _jobs(text: str) -> int:
-    return int(_number(text, 1, 1000))
+    return int(parse_number(text, 1, 1000))
 
 
 def _speed(text: str) -> float:
-    return _number(text, 0, 1000)
-
-
-def _seconds(text: str) -> float:
-    return _number(text, 0, 1e6)
-
-
-def _number(text: str, low: float, high: float) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not low <= value <= high:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low:g} to {high:g}")
-    return value
+    return parse_number(text, 0, 1000)

@@ -27,6 +27,8 @@ class ServerReply:
     """When the utterance that ends here was said, where the server tells."""
     cues: tuple[Cue, ...]
     """When its text was said, sentence by sentence, where the server tells."""
+    name: str = ""
+    """Of the input."""
 
 
 def parse_reply(message: str | bytes) -> ServerReply:
@@ -50,6 +52,7 @@ def parse_reply(message: str | bytes) -> ServerReply:
         span_ms=span_ms,
         cues=_parse_sentences(fields.get("stamp_sents"))
         or ((Cue(*span_ms, text),) if span_ms and text else ()),
+        name=_text(fields.get("wav_name")),
     )
 
 

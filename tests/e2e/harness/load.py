@@ -1,7 +1,7 @@
 """Sessions under load: a crowd that comes and goes as planned, and single ones held half-way.
 
 What they say, how they are accounted for and what they do when they are refused is told in
-`benchmarks.load`: no utterance is said twice, and each must be heard once.
+`asr_server.bench`: no utterance is said twice, and each must be heard once.
 """
 
 import asyncio
@@ -18,13 +18,14 @@ import websockets
 from websockets.asyncio.client import connect
 from websockets.sync import client
 
-from benchmarks.load import ledger, session, speech
-from benchmarks.load.arrivals import SessionPlan, Turn
+from asr_server.bench import corpus, ledger, session, speech
+from asr_server.bench.arrivals import SessionPlan, Turn
+from asr_server.client.arguments import ServerAddress
 from harness import asr, waiting
 
 ANSWER_S = 30
 THINK_S = 0.3
-PHRASES = speech.load_phrases()
+PHRASES = corpus.load_phrases()
 
 
 def new_speaker() -> speech.Speaker:
@@ -42,7 +43,9 @@ class Crowd:
         self._every_s, self._turns = every_s, turns
         self._speaker = new_speaker()
         self._began = time.monotonic()
-        self._around = session.Surroundings(url, self.ledger, self._clock, lambda late_s: None)
+        self._around = session.Surroundings(
+            ServerAddress(url), self.ledger, self._clock, lambda late_s: None
+        )
         self._over = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._come()))
 

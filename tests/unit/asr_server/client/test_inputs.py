@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from asr_server.client.arguments import UsageError
 from asr_server.client.inputs import (
     Recording,
     UnreadableError,
@@ -12,7 +13,6 @@ from asr_server.client.inputs import (
     find_recordings,
     read_samples,
 )
-from asr_server.client.settings import UsageError
 from asr_server.speech.audio import Container
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from asr_server.client.settings import UsageError, parse_settings
+from asr_server.client.arguments import UsageError
+from asr_server.client.settings import parse_settings
 from asr_server.speech.hotwords import Hotword
 
 URL = "ws://localhost:10095"

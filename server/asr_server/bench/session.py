@@ -1,5 +1,7 @@
 """One client of FunASR's stock protocol: it speaks in real time, turn by turn, over one connection.
 
+Each turn is an input of its own, in mode offline or online.
+
 Retry policy, as an application would have it: refused at the door (HTTP 503, no connection) it
 knocks again for a while. Told to connect again (close code 1012) it does so and goes on; what it
 had begun to say is said again from the start. Any other end of the connection is a cut stream.
@@ -11,19 +13,21 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.frames import CloseCode
-from websockets.typing import Subprotocol
 
-from benchmarks.load.arrivals import SessionPlan, Turn
-from benchmarks.load.ledger import Ledger
-from benchmarks.load.speech import BYTES_PER_S, RATE_HZ
+from asr_server.bench.arrivals import SessionPlan, Turn
+from asr_server.bench.ledger import Ledger
+from asr_server.bench.speech import BYTES_PER_S, RATE_HZ
+from asr_server.client.arguments import ServerAddress
+from asr_server.client.connecting import connect_once
+from asr_server.speech.replies import ServerReply, parse_reply
 
 CHUNK_BYTES = int(0.6 * BYTES_PER_S)
+FRAME_BYTES = 1920  # 60 ms, as FunASR's Python client cuts audio
 RETRY_S, PATIENCE_S = 0.3, 20.0
 ANSWER_WITHIN_S = 30.0
-BINARY = Subprotocol("binary")
 END = json.dumps({"is_speaking": False})
 
 
@@ -35,11 +39,30 @@ class TurnedAwayError(Exception):
 class Surroundings:
     """What all sessions share; `clock` gives seconds of the load."""
 
-    url: str
+    server: ServerAddress
     ledger: Ledger
     clock: Callable[[], float]
     late: Callable[[float], None]
     """Told how much later than due each message was sent."""
+    mode: str = "offline"
+
+    async def open(self) -> ClientConnection:
+        """Connect, knocking for a while. Raises TurnedAwayError."""
+        end_s = self.clock() + PATIENCE_S
+        while True:
+            try:
+                return await connect_once(self.server, direct=True)
+            except (OSError, InvalidHandshake, TimeoutError):
+                self.ledger.count("turned_away")
+            if self.clock() > end_s:
+                raise TurnedAwayError
+            await asyncio.sleep(RETRY_S)
+
+    async def send_at(self, due_s: float, socket: ClientConnection, message: str | bytes) -> None:
+        """Send a message when it is due. Raises ConnectionClosed."""
+        await asyncio.sleep(due_s - self.clock())
+        self.late(self.clock() - due_s)
+        await socket.send(message)
 
 
 class Session:
@@ -50,6 +73,8 @@ class Session:
         self._around = around
         self._begun = False
         self._owed: set[str] = set()
+        self._words: dict[str, str] = {}
+        self._frame_bytes = CHUNK_BYTES if around.mode == "offline" else FRAME_BYTES
         self._settled = asyncio.Event()
 
     async def run(self) -> None:
@@ -62,7 +87,7 @@ class Session:
             self._around.ledger.count("given_up")
 
     async def _run_connection(self) -> None:
-        socket = await self._open()
+        socket = await self._around.open()
         reader = asyncio.create_task(self._read(socket))
         with contextlib.suppress(ConnectionClosed, TimeoutError):
             await self._speak_all(socket)
@@ -74,33 +99,25 @@ class Session:
         await socket.close()
         await reader
 
-    async def _open(self) -> ClientConnection:
-        end_s = self._around.clock() + PATIENCE_S
-        while True:
-            try:
-                return await connect(
-                    self._around.url,
-                    subprotocols=[BINARY],
-                    compression=None,
-                    ping_interval=None,
-                    proxy=None,
-                )
-            except (OSError, InvalidHandshake, TimeoutError):
-                self._around.ledger.count("turned_away")
-            if self._around.clock() > end_s:
-                raise TurnedAwayError
-            await asyncio.sleep(RETRY_S)
-
     async def _read(self, socket: ClientConnection) -> None:
         with contextlib.suppress(ConnectionClosed):
             async for message in socket:
-                answer = json.loads(message)
-                if answer["is_final"]:
-                    name = answer["wav_name"]
-                    self._around.ledger.receive(name, answer["text"], self._around.clock())
-                    self._owed.discard(name)
-                    self._settle()
+                self._take(parse_reply(message))
         self._settled.set()  # nothing more will come
+
+    def _take(self, reply: ServerReply) -> None:
+        """Take a message; in mode online the words of an input are spread over several.
+
+        FunASR's own servers do not say that the answer to a file is final.
+        """
+        if reply.acknowledges:
+            return
+        self._words[reply.name] = self._words.get(reply.name, "") + reply.text
+        if reply.final or self._around.mode == "offline":
+            text = self._words.pop(reply.name)
+            self._around.ledger.receive(reply.name, text, self._around.clock())
+            self._owed.discard(reply.name)
+            self._settle()
 
     def _settle(self) -> None:
         if not self._turns and not self._owed:
@@ -119,13 +136,13 @@ class Session:
         """Say an utterance after a pause from `now_s` on; return when it is said."""
         utterance = turn.utterance
         now_s += turn.think_s
-        await self._send_at(now_s, socket, render_begin(utterance.name))
+        await self._around.send_at(now_s, socket, render_begin(utterance.name, self._around.mode))
         self._begun = True
         pcm = utterance.pcm
-        for start in range(0, len(pcm), CHUNK_BYTES):
-            chunk = pcm[start : start + CHUNK_BYTES]
+        for start in range(0, len(pcm), self._frame_bytes):
+            chunk = pcm[start : start + self._frame_bytes]
             now_s += len(chunk) / BYTES_PER_S
-            await self._send_at(now_s, socket, chunk)
+            await self._around.send_at(now_s, socket, chunk)
         self._owed.add(utterance.name)
         try:
             await socket.send(END)
@@ -134,11 +151,6 @@ class Session:
             raise
         self._around.ledger.send(utterance.name, utterance.text, now_s)
         return now_s
-
-    async def _send_at(self, due_s: float, socket: ClientConnection, message: str | bytes) -> None:
-        await asyncio.sleep(due_s - self._around.clock())
-        self._around.late(self._around.clock() - due_s)
-        await socket.send(message)
 
     def _take_note_of_close(self, code: int) -> None:
         """Tell a move, which the server asked for while it owed nothing, from a cut stream."""
@@ -149,7 +161,8 @@ class Session:
         self._begun = False
 
 
-def render_begin(name: str) -> str:
+def render_begin(name: str, mode: str = "offline") -> str:
     """Render the message before an utterance, with what FunASR's own client says there."""
-    about = {"mode": "offline", "wav_name": name, "wav_format": "pcm", "audio_fs": RATE_HZ}
-    return json.dumps(about | {"is_speaking": True, "itn": True})
+    about = {"mode": mode, "wav_name": name, "wav_format": "pcm", "audio_fs": RATE_HZ}
+    live = {"chunk_size": [5, 10, 5], "chunk_interval": 10}
+    return json.dumps(about | {"is_speaking": True, "itn": True} | live)

@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.load import speech
+from asr_server.bench import speech
+from asr_server.bench.scoring import count_errors
 
 
 @dataclass(slots=True)
@@ -24,8 +25,13 @@ class Entry:
 
     @property
     def latency_s(self) -> float:
-        """From the moment its last sample was due, to the first answer; infinite if none came."""
+        """From the moment its end was due, to its answer; infinite if none came."""
         return math.inf if self.answered_s is None else self.answered_s - self.due_s
+
+    @property
+    def errors(self) -> int:
+        """Wrong characters of its first answer; all of them if none came."""
+        return count_errors(self.said, self.answers[0] if self.answers else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,9 @@ class Account:
     said_again: int
     cut: int
     given_up: int
+    turned_away: int
+    cer: float
+    """Wrong characters over those said."""
 
     @property
     def is_whole(self) -> bool:
@@ -75,6 +84,22 @@ class Ledger:
         if entry.answered_s is None:
             entry.answered_s = now_s
 
+    def hear(self, name: str, text: str, now_s: float) -> None:
+        """A final of a live stream came, which may be a part of an utterance with pauses.
+
+        What comes after all the words have come is another answer.
+        """
+        entry = self.entries[name]
+        if not entry.answers or entry.answers[0] == entry.said:
+            self.receive(name, text, now_s)
+            return
+        entry.answers[0] += speech.words(text)
+        entry.answered_s = now_s
+
+    def stray(self) -> None:
+        """An answer came that belongs to nothing that was said."""
+        self._strays += 1
+
     def count(self, event: str) -> None:
         """Count what happened to a session: `session moved said_again cut given_up turned_away`."""
         self.events[event] += 1
@@ -104,6 +129,9 @@ class Ledger:
             said_again=self.events["said_again"],
             cut=self.events["cut"],
             given_up=self.events["given_up"],
+            turned_away=self.events["turned_away"],
+            cer=sum(entry.errors for entry in entries)
+            / max(1, sum(len(entry.said) for entry in entries)),
         )
 
     def latencies_s(self, begin_s: float, end_s: float) -> list[float]:

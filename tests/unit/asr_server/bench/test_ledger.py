@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from benchmarks.load import ledger
+from asr_server.bench import ledger
 
 SAID = {"1": "上一首歌", "2": "暂停播放"}
 
@@ -85,3 +85,23 @@ def test_what_is_said_again_after_a_move_is_due_later():
 )
 def test_quantile_is_a_value_that_was_seen(values, ratio, wanted):
     assert ledger.quantile(values, ratio) == wanted
+
+
+def test_parts_of_a_live_utterance_are_one_answer_and_more_is_another():
+    book = ledger.Ledger()
+    book.send("1", "上一首歌", 10.0)
+    book.hear("1", "上一，", 9.0)
+    book.hear("1", "首歌。", 10.5)
+    assert book.settle().is_whole
+    assert book.entries["1"].latency_s == 0.5
+    book.hear("1", "上一首歌。", 11.0)
+    assert book.settle().doubled == 1
+    assert book.entries["1"].latency_s == 0.5
+
+
+def test_wrong_characters_are_counted_over_those_said():
+    book = ledger.Ledger()
+    for name in SAID:
+        book.send(name, SAID[name], 10.0)
+    book.receive("1", "上一首", 10.1)
+    assert book.settle().cer == 5 / 8

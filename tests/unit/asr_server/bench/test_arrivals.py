@@ -4,7 +4,7 @@ import statistics
 
 import pytest
 
-from benchmarks.load import arrivals, speech
+from asr_server.bench import arrivals, speech
 
 PHRASES = [speech.Phrase(str(digit), bytes(2 * speech.RATE_HZ)) for digit in range(40)]
 
@@ -69,3 +69,18 @@ def test_the_same_seed_plans_the_same_load():
 def test_nothing_is_said_twice():
     names = [turn.utterance.name for each in plan([hold(60, 60)]) for turn in each.turns]
     assert len(set(names)) == len(names) > 300
+
+
+def test_a_crowd_comes_at_once_and_is_silent_as_wanted():
+    speaker = speech.Speaker(PHRASES, 1)
+    plans = arrivals.plan_crowd(40, 60, 0.4, speaker, 1)
+    assert len(plans) == 40
+    assert all(each.start_s <= arrivals.CROWD_S for each in plans)
+    assert all(60 <= each.start_s + each.duration_s < 60 + 10 for each in plans)
+    spoken_s = sum(turn.utterance.duration_s for each in plans for turn in each.turns)
+    assert 1 - spoken_s / sum(each.duration_s for each in plans) == pytest.approx(0.4, abs=0.03)
+
+
+def test_pauses_are_long_enough_for_a_vad():
+    plans = arrivals.plan_crowd(5, 20, 0.0, speech.Speaker(PHRASES, 1), 1)
+    assert {turn.think_s for each in plans for turn in each.turns} == {arrivals.SHORTEST_PAUSE_S}

@@ -1,19 +1,22 @@
 """When sessions come, and what each does: decided before the first one, so that no answer of the
 server can change it (an open loop). Pure.
 
-Sessions come as a Poisson process; how many are open at a time follows the steps, later by up to
-the length of a session.
+Steps: sessions come as a Poisson process; how many are open at a time follows the steps, later by
+up to the length of a session. A crowd: so many sessions that come within seconds and all stay.
 """
 
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks.load.speech import Speaker, Utterance
+from asr_server.bench.speech import Speaking, Utterance
 
 WANTED_S = (20.0, 30.0)  # a session ends with the turn after that: it lasts 20 to 40 s
 MEAN_S = 30.0
 THINK_S = (0.3, 1.5)
+CROWD_S = 3.0  # within which a crowd comes
+SHORTEST_PAUSE_S = 0.9  # so that a VAD hears two utterances
+PAUSE_SPREAD = (0.6, 1.4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +71,37 @@ def parse_steps(text: str) -> list[Step]:
     return steps
 
 
-def plan_sessions(steps: Sequence[Step], speaker: Speaker, seed: int) -> list[SessionPlan]:
+def plan_sessions(steps: Sequence[Step], speaker: Speaking, seed: int) -> list[SessionPlan]:
     """Plan all sessions of a load, in the order in which they come."""
     draw = random.Random(seed)
     return [plan_session(start_s, speaker, draw) for start_s in draw_arrivals(steps, draw)]
+
+
+def plan_crowd(
+    sessions: int, duration_s: float, silence_ratio: float, speaker: Speaking, seed: int
+) -> list[SessionPlan]:
+    """Plan so many sessions that come within seconds and begin no turn after `duration_s`.
+
+    Pauses are drawn around what makes them `silence_ratio` of the time, if utterances are long
+    enough for pauses of 0.9 s at least.
+    """
+    draw = random.Random(seed)
+    starts_s = sorted(draw.uniform(0.0, CROWD_S) for _ in range(sessions))
+    return [
+        SessionPlan(start_s, tuple(_draw_turns(duration_s - start_s, silence_ratio, speaker, draw)))
+        for start_s in starts_s
+    ]
+
+
+def _draw_turns(
+    left_s: float, silence_ratio: float, speaker: Speaking, draw: random.Random
+) -> Iterator[Turn]:
+    while left_s > 0:
+        utterance = speaker.next()
+        mean_s = utterance.duration_s * silence_ratio / (1 - silence_ratio)
+        turn = Turn(max(SHORTEST_PAUSE_S, mean_s * draw.uniform(*PAUSE_SPREAD)), utterance)
+        left_s -= turn.think_s + utterance.duration_s
+        yield turn
 
 
 def draw_arrivals(steps: Sequence[Step], draw: random.Random) -> Iterator[float]:
@@ -89,7 +119,7 @@ def draw_arrivals(steps: Sequence[Step], draw: random.Random) -> Iterator[float]
         begin_s += step.duration_s
 
 
-def plan_session(start_s: float, speaker: Speaker, draw: random.Random) -> SessionPlan:
+def plan_session(start_s: float, speaker: Speaking, draw: random.Random) -> SessionPlan:
     """Plan a session that ends with the turn during which its drawn time is up."""
     wanted_s = draw.uniform(*WANTED_S)
     turns: list[Turn] = []

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from benchmarks.load import arrivals, ledger, session, speech
+from asr_server.bench import arrivals, ledger, session, speech
+from asr_server.client.arguments import ServerAddress
 
 AUDIO_BYTES = speech.BYTES_PER_S // 10
 
@@ -75,7 +76,9 @@ async def speak(server, *texts):
         port = listening.sockets[0].getsockname()[1]
         book = ledger.Ledger()
         clock = asyncio.get_running_loop().time
-        around = session.Surroundings(f"ws://127.0.0.1:{port}", book, clock, lambda _late_s: None)
+        around = session.Surroundings(
+            ServerAddress(f"ws://127.0.0.1:{port}"), book, clock, lambda _late_s: None
+        )
         await session.Session(say(*texts), around).run()
     return book
 
