@@ -10,6 +10,7 @@ import yaml
 from asr_operator.api import names, spec, status
 from asr_operator.api.scaling_status import (
     LONGEST_HISTORY,
+    BoundsInForce,
     LoadSummary,
     Recommendation,
     ScalingRecord,
@@ -65,6 +66,9 @@ SCALING_CHANGES = {
     "spec.autoscaling.mode": "Auto",
     "spec.autoscaling.minReplicas": 7,
     "spec.autoscaling.maxReplicas": 7,
+    "spec.autoscaling.schedules": [
+        {"name": "day", "from": "08:00", "to": "18:00", "minReplicas": 2, "maxReplicas": 7}
+    ],
     "spec.autoscaling.behavior.intervalSeconds": 7,
     "spec.autoscaling.behavior.staleSeconds": 7,
     "spec.autoscaling.behavior.demand.windowSeconds": 7,
@@ -174,6 +178,7 @@ def test_status_that_is_written_fits_the_definition():
         sessions=3,
         load=LoadSummary(status.render_time(NOW), 412, 30, "3.20", "0.00", "0.42", "0.55"),
         recommendation=Recommendation(3, 20),
+        bounds=BoundsInForce(2, 9, ("day",), status.render_time(NOW)),
         scaling_history=(record,) * LONGEST_HISTORY,
         last_failure=failure,
     )

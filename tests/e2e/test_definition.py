@@ -16,11 +16,16 @@ KEYWORDS = {
     "enum": "Unsupported value",
     "minimum": "should be greater than or equal to",
     "maximum": "should be less than or equal to",
+    "minItems": "should have at least",
+    "maxItems": "must have at most",
     "minLength": "should be at least",
     "maxLength": "may not be more than",
     "maxProperties": "must have at most",
     "pattern": "should match",
 }
+
+WEEK = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+WINDOW = {"name": "day", "from": "08:00", "to": "18:00"}
 
 # path, keyword: a value that is accepted, a value that is refused
 RULES: dict[tuple[str, str], tuple[object, object]] = {
@@ -73,7 +78,38 @@ RULES: dict[tuple[str, str], tuple[object, object]] = {
     ("spec.batching.maxWaitMilliseconds", "minimum"): (0, -1),
     ("spec.batching.maxWaitMilliseconds", "maximum"): (10_000, 10_001),
     ("spec.autoscaling", "rule"): ({"minReplicas": 10}, {"minReplicas": 11}),
+    ("spec.autoscaling", "rule 2"): (
+        {"minReplicas": 2, "schedules": [{**WINDOW, "minReplicas": 10}]},
+        {"minReplicas": 2, "schedules": [{**WINDOW, "maxReplicas": 1}]},
+    ),
     ("spec.autoscaling.mode", "enum"): ("External", "On"),
+    ("spec.autoscaling.schedules", "maxItems"): (
+        [{**WINDOW, "minReplicas": 2, "name": f"w{number}"} for number in range(20)],
+        [{**WINDOW, "minReplicas": 2, "name": f"w{number}"} for number in range(21)],
+    ),
+    ("spec.autoscaling.schedules[0]", "required"): (
+        {**WINDOW, "minReplicas": 2},
+        {"name": "day", "from": "08:00", "minReplicas": 2},
+    ),
+    ("spec.autoscaling.schedules[0]", "rule"): ({**WINDOW, "maxReplicas": 2}, WINDOW),
+    ("spec.autoscaling.schedules[0].name", "minLength"): ("d", ""),
+    ("spec.autoscaling.schedules[0].name", "maxLength"): ("d" * 63, "d" * 64),
+    ("spec.autoscaling.schedules[0].name", "pattern"): ("office-hours", "Office hours"),
+    ("spec.autoscaling.schedules[0].timeZone", "minLength"): ("GB", "G"),
+    ("spec.autoscaling.schedules[0].timeZone", "maxLength"): ("Europe/Berlin", "A" * 65),
+    ("spec.autoscaling.schedules[0].timeZone", "pattern"): ("Etc/GMT+12", "+02:00"),
+    ("spec.autoscaling.schedules[0].timeZone", "rule"): ("Asia/Shanghai", "Mars/Olympus"),
+    ("spec.autoscaling.schedules[0].days", "minItems"): (["Sun"], []),
+    ("spec.autoscaling.schedules[0].days", "maxItems"): (WEEK, [*WEEK, "Mon"]),
+    ("spec.autoscaling.schedules[0].days[0]", "enum"): ("Wed", "Wednesday"),
+    ("spec.autoscaling.schedules[0].from", "maxLength"): ("23:59", "23:590"),
+    ("spec.autoscaling.schedules[0].from", "pattern"): ("00:00", "24:00"),
+    ("spec.autoscaling.schedules[0].to", "maxLength"): ("23:59", "23:590"),
+    ("spec.autoscaling.schedules[0].to", "pattern"): ("08:30", "8:30"),
+    ("spec.autoscaling.schedules[0].minReplicas", "minimum"): (1, 0),
+    ("spec.autoscaling.schedules[0].minReplicas", "maximum"): (1000, 1001),
+    ("spec.autoscaling.schedules[0].maxReplicas", "minimum"): (1, 0),
+    ("spec.autoscaling.schedules[0].maxReplicas", "maximum"): (1000, 1001),
     ("spec.autoscaling.minReplicas", "minimum"): (1, 0),
     ("spec.autoscaling.minReplicas", "maximum"): (1000, 1001),
     ("spec.autoscaling.maxReplicas", "minimum"): (1, 0),
@@ -207,15 +243,28 @@ def spec_with(path, value):
         "spec": {} if path.startswith("spec.model") or path == "spec" else {"model": {"demo": {}}}
     }
     place = spec
-    *parents, last = path.split(".")
-    for name in parents:
-        place = place.setdefault(name, {})
-    place[last] = value
+    *parents, last = path.replace("[0]", ".0").split(".")
+    for name, following in zip(parents, [*parents[1:], last], strict=True):
+        place = enter(place, name, [] if following == "0" else {})
+    enter(place, last, value)
+    if path.startswith("spec.autoscaling.schedules[0]."):
+        window = spec["spec"]["autoscaling"]["schedules"][0]
+        bound = window if "Replicas" in last else {"minReplicas": 2}
+        window |= {**WINDOW, **bound, **window}
+        spec["spec"]["autoscaling"]["maxReplicas"] = 1000
     if path.startswith("spec.model.pvc."):
         place.setdefault("claimName", "models")
     if path == "spec.autoscaling.minReplicas":
         place["maxReplicas"] = 1000
     return spec["spec"]
+
+
+def enter(place, name, value):
+    """Return what a mapping or a list has under a name or a number; put the value there if none."""
+    if isinstance(place, dict):
+        return place.setdefault(name, value)
+    place.append(value)
+    return place[int(name)]
 
 
 def rules_in(schema, path):
@@ -228,6 +277,8 @@ def rules_in(schema, path):
         yield from rules_in(each, f"{path}.{name}")
     if "additionalProperties" in schema:
         yield from rules_in(schema["additionalProperties"], f"{path}.pool")
+    if "items" in schema:
+        yield from rules_in(schema["items"], f"{path}[0]")
 
 
 def fields_in(schema, path):
@@ -236,7 +287,8 @@ def fields_in(schema, path):
         yield f"{path}.{name}", each
         yield from fields_in(each, f"{path}.{name}")
     if "items" in schema:
-        yield from fields_in(schema["items"], path)
+        yield f"{path}[0]", schema["items"]
+        yield from fields_in(schema["items"], f"{path}[0]")
 
 
 def test_every_rule_has_an_accepted_and_a_refused_manifest():

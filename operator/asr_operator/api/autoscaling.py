@@ -7,7 +7,9 @@ stored before the API server knew them.
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from asr_operator.api import schedules
 from asr_operator.api.fields import FieldError, Section
+from asr_operator.api.schedules import Bounds, Schedule
 
 BatchMode = Literal["Fixed", "Auto"]
 ScalingMode = Literal["Off", "Auto", "Recommend", "External"]
@@ -111,15 +113,21 @@ class Autoscaling:
     min_replicas: int = 1
     max_replicas: int = 10
     behavior: Behavior = Behavior()
+    schedules: tuple[Schedule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ScalingSpec:
-    """All of the spec that the autoscaler reads."""
+    """All of the spec that the autoscaler reads.
+
+    `bounds` are those that schedules put in place of the ones of `autoscaling`, None before that
+    was looked at, and where there are no schedules.
+    """
 
     objectives: Objectives = Objectives()
     batching: BatchPolicy = BatchPolicy()
     autoscaling: Autoscaling = Autoscaling()
+    bounds: Bounds | None = None
 
 
 def parse_objectives(objectives: Section) -> Objectives:
@@ -158,15 +166,17 @@ def parse_autoscaling(autoscaling: Section) -> Autoscaling:
     """Read spec.autoscaling; raise `FieldError` for a field that cannot be used."""
     default = Autoscaling()
     modes = ("Off", "Auto", "Recommend", "External")
-    parsed = Autoscaling(
-        mode=cast(ScalingMode, autoscaling.choice("mode", modes, default.mode)),
-        min_replicas=autoscaling.integer("minReplicas", default.min_replicas),
-        max_replicas=autoscaling.integer("maxReplicas", default.max_replicas),
-        behavior=_parse_behavior(autoscaling.section("behavior")),
-    )
-    if not 1 <= parsed.min_replicas <= parsed.max_replicas:
+    least = autoscaling.integer("minReplicas", default.min_replicas)
+    most = autoscaling.integer("maxReplicas", default.max_replicas)
+    if not 1 <= least <= most:
         raise FieldError(f"{autoscaling.path}: 1 <= minReplicas <= maxReplicas must hold")
-    return parsed
+    return Autoscaling(
+        mode=cast(ScalingMode, autoscaling.choice("mode", modes, default.mode)),
+        min_replicas=least,
+        max_replicas=most,
+        behavior=_parse_behavior(autoscaling.section("behavior")),
+        schedules=schedules.parse_schedules(autoscaling.sections("schedules"), least, most),
+    )
 
 
 def _parse_behavior(behavior: Section) -> Behavior:

@@ -26,6 +26,24 @@ class Section:
             raise FieldError(f"{self.path}.{key} must be an object")
         return Section(f"{self.path}.{key}", value or {})
 
+    def sections(self, key: str) -> "tuple[Section, ...]":
+        """Return the mappings of a list, none when absent."""
+        found = self._list(key)
+        if not all(isinstance(each, Mapping) for each in found):
+            raise FieldError(f"{self.path}.{key} must be a list of objects")
+        return tuple(
+            Section(f"{self.path}.{key}[{place}]", each) for place, each in enumerate(found)
+        )
+
+    def texts(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Return the strings of a list."""
+        if not self.has(key):
+            return default
+        found = self._list(key)
+        if not all(isinstance(each, str) for each in found):
+            raise FieldError(f"{self.path}.{key} must be a list of strings")
+        return tuple(found)
+
     def has(self, key: str) -> bool:
         """Return whether a field is set."""
         return self.values.get(key) is not None
@@ -63,3 +81,9 @@ class Section:
         if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
             raise FieldError(f"{self.path}.{key} must be a quantity such as 2 or 500m")
         return str(value)
+
+    def _list(self, key: str) -> list[Any]:
+        value = self.values.get(key)
+        if value is not None and not isinstance(value, list):
+            raise FieldError(f"{self.path}.{key} must be a list")
+        return value or []

@@ -92,6 +92,7 @@ class Reason(StrEnum):
     BATCH_ROLLED_BACK = "BatchRolledBack"
     BATCH_TOO_LARGE = "BatchTooLarge"
     BATCH_TOO_SMALL = "BatchTooSmall"
+    BOUNDS_SCHEDULED = "BoundsScheduled"
     CAPACITY_NEEDED = "CapacityNeeded"
     CREATED = "Created"
     GPU_ABOVE_OBJECTIVE = "GpuAboveObjective"

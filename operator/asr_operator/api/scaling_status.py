@@ -48,6 +48,19 @@ class Recommendation:
 
 
 @dataclass(frozen=True, slots=True)
+class BoundsInForce:
+    """Between what replicas are chosen where there are schedules; `schedules` are in force.
+
+    `until` is when one begins or ends next.
+    """
+
+    min_replicas: int
+    max_replicas: int
+    schedules: tuple[str, ...] = ()
+    until: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ScalingRecord:
     """One change of a knob, which is one write of the Deployment or of the ConfigMap.
 
@@ -89,6 +102,28 @@ def render_recommendation(recommendation: Recommendation) -> dict[str, int]:
     return {
         "replicas": recommendation.replicas,
         **({"batchSize": batch_size} if batch_size is not None else {}),
+    }
+
+
+def parse_bounds(bounds: Mapping[str, Any] | None) -> BoundsInForce | None:
+    """Read status.bounds."""
+    if not bounds or "minReplicas" not in bounds or "maxReplicas" not in bounds:
+        return None
+    return BoundsInForce(
+        bounds["minReplicas"],
+        bounds["maxReplicas"],
+        tuple(bounds.get("schedules") or ()),
+        bounds.get("until"),
+    )
+
+
+def render_bounds(bounds: BoundsInForce) -> dict[str, Any]:
+    """Return status.bounds."""
+    return {
+        "minReplicas": bounds.min_replicas,
+        "maxReplicas": bounds.max_replicas,
+        "schedules": list(bounds.schedules),
+        **({"until": bounds.until} if bounds.until else {}),
     }
 
 

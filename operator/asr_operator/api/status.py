@@ -10,7 +10,12 @@ from typing import Any, Literal
 
 from asr_operator.api import scaling_status
 from asr_operator.api.names import ConditionType
-from asr_operator.api.scaling_status import LoadSummary, Recommendation, ScalingRecord
+from asr_operator.api.scaling_status import (
+    BoundsInForce,
+    LoadSummary,
+    Recommendation,
+    ScalingRecord,
+)
 
 Truth = Literal["True", "False", "Unknown"]
 
@@ -53,6 +58,7 @@ class AsrServiceStatus:
     sessions: int | None = None
     load: LoadSummary | None = None
     recommendation: Recommendation | None = None
+    bounds: BoundsInForce | None = None
     scaling_history: tuple[ScalingRecord, ...] = ()
     last_failure: LastFailure | None = None
 
@@ -99,6 +105,7 @@ def parse_status(body: Mapping[str, Any]) -> AsrServiceStatus:
         sessions=status.get("sessions"),
         load=scaling_status.parse_load(status.get("load")),
         recommendation=scaling_status.parse_recommendation(status.get("recommendation")),
+        bounds=scaling_status.parse_bounds(status.get("bounds")),
         scaling_history=tuple(
             scaling_status.parse_record(record) for record in status.get("scalingHistory") or ()
         ),
@@ -149,6 +156,8 @@ def _render_scaling(status: AsrServiceStatus) -> dict[str, Any]:
         rendered["load"] = scaling_status.render_load(status.load)
     if status.recommendation is not None:
         rendered["recommendation"] = scaling_status.render_recommendation(status.recommendation)
+    if status.bounds is not None:
+        rendered["bounds"] = scaling_status.render_bounds(status.bounds)
     if status.scaling_history:
         rendered["scalingHistory"] = [
             scaling_status.render_record(record) for record in status.scaling_history

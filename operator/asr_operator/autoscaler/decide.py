@@ -1,6 +1,6 @@
 """One tick of the autoscaler, from what was observed to what is to change. No clock, no I/O.
 
-- The bounds of the spec hold at once, whatever is known.
+- The bounds of the spec, or of its schedules in force, hold at once, whatever is known.
 - Unknown load: hold; after `fallback.afterSeconds` at least the fallback's replicas.
 - Known load: learn, then choose (`choice` has the order). In mode Recommend the choice is told,
   not made.
@@ -12,7 +12,7 @@ from dataclasses import replace
 from asr_operator.api.autoscaling import ScalingSpec
 from asr_operator.api.names import Reason
 from asr_operator.autoscaler import choice as choices
-from asr_operator.autoscaler import explain, knowledge, learning, situation
+from asr_operator.autoscaler import explain, knowledge, learning, schedule, situation
 from asr_operator.autoscaler.choice import Choice
 from asr_operator.autoscaler.knowledge import Known
 from asr_operator.autoscaler.memory import Memory
@@ -28,12 +28,13 @@ def decide(
     sample: LoadSample | NoLoad, fleet: Fleet, spec: ScalingSpec, memory: Memory, now: float
 ) -> Decided:
     """Decide replicas and batch size; keep the returned memory only if that was carried out."""
+    spec = schedule.put_in_force(spec, now)
     memory = memory.with_fleet(fleet, now)
     known = knowledge.judge_knowledge(sample, fleet, now, spec.autoscaling.behavior.stale_s)
     standing = _stand(known, fleet, spec)
     clamp = _find_clamp(standing, spec)
     if clamp is not None:
-        return _carry_out(clamp, standing, memory, now)
+        return _carry_out(clamp, standing, memory, now, explain.render_bounds(clamp.reason, spec))
     if isinstance(sample, NoLoad) or known.state == "unknown":
         memory = memory.with_gap(now)
         return _carry_out(_choose_blindly(known, fleet, spec, memory, now), standing, memory, now)
@@ -118,6 +119,7 @@ def _stand(known: Known, fleet: Fleet, spec: ScalingSpec) -> ScalingDecision:
         reason=Reason.STEADY,
         message="",
         metrics=known.problem,
+        bounds=spec.bounds,
     )
 
 
@@ -126,7 +128,9 @@ def _find_clamp(standing: ScalingDecision, spec: ScalingSpec) -> Choice | None:
     bounds, batching = spec.autoscaling, spec.batching
     replicas = max(bounds.min_replicas, min(bounds.max_replicas, standing.replicas))
     if bounds.mode == "Auto" and replicas != standing.replicas:
-        return Choice(Reason.OUT_OF_BOUNDS, "replicas", replicas)
+        is_scheduled = spec.bounds is not None and bool(spec.bounds.schedules)
+        reason = Reason.BOUNDS_SCHEDULED if is_scheduled else Reason.OUT_OF_BOUNDS
+        return Choice(reason, "replicas", replicas)
     size = max(batching.min_size, min(batching.max_size, standing.batch_size))
     if batching.mode == "Auto" and size != standing.batch_size:
         return Choice(Reason.OUT_OF_BOUNDS, "batchSize", size)

@@ -3,7 +3,7 @@
 Inputs are numbers as text with four digits: audio seconds per second (`demand`, `demandPeak`,
 `servedPerReplica`), milliseconds (`...Ms`; `costMs` of the engine and `cpuCostMs` of the CPU limit
 for one padded audio second), ratios (`gpu`, `duty`, `cpu` of its limit, `sizeBound`) and counts.
-What is unknown is absent.
+What is unknown is absent. A change for the sake of a schedule has its name and the bounds alone.
 """
 
 from asr_operator.api.autoscaling import ScalingSpec
@@ -38,6 +38,9 @@ _CAUSES = {
     Reason.METRICS_FALLBACK: "nothing has been known of the load for too long",
     Reason.SPEC_CHANGED: "the spec was changed",
     Reason.OUT_OF_BOUNDS: "it was outside the bounds of the spec",
+    Reason.BOUNDS_SCHEDULED: (
+        "it was outside the bounds while {schedule} is in force, {minReplicas} to {maxReplicas}"
+    ),
 }
 
 
@@ -79,6 +82,18 @@ def render_inputs(situation: Situation) -> tuple[tuple[str, str], ...]:
     return tuple((key, f"{value:.4g}") for key, value in values.items() if value is not None)
 
 
+def render_bounds(reason: Reason, spec: ScalingSpec) -> tuple[tuple[str, str], ...]:
+    """Return what a change that schedules ask for rests on, nothing for any other reason."""
+    bounds = spec.bounds
+    if reason != Reason.BOUNDS_SCHEDULED or bounds is None:
+        return ()
+    return (
+        ("schedule", " and ".join(bounds.schedules)),
+        ("minReplicas", str(bounds.min_replicas)),
+        ("maxReplicas", str(bounds.max_replicas)),
+    )
+
+
 def describe_change(change: Change) -> str:
     """Return a change and its cause as a sentence, from its record alone."""
     return f"{'Raised' if change.to > change.from_ else 'Lowered'} {_tell(change)}"
@@ -116,7 +131,7 @@ def describe_limit(situation: Situation, wanted: int) -> Problem | None:
     if desired >= most:
         return Problem(
             Reason.MAX_REPLICAS_REACHED,
-            f"The load needs more replicas than spec.autoscaling.maxReplicas allows, {most}."
+            f"The load needs more replicas than {_name_limit(situation.spec)} allows, {most}."
             " Raise it, or expect finals to be late.",
         )
     if situation.fleet.blocked is not None:
@@ -141,6 +156,12 @@ def _tell(change: Change) -> str:
     knob = "replicas" if change.knob == "replicas" else "the batch size"
     cause = _CAUSES.get(change.reason, str(change.reason)).format_map(_Inputs(change.inputs))
     return f"{knob} from {change.from_} to {change.to}: {cause}."
+
+
+def _name_limit(spec: ScalingSpec) -> str:
+    if spec.bounds is not None and spec.bounds.limiting is not None:
+        return f"maxReplicas of the schedule {spec.bounds.limiting}"
+    return "spec.autoscaling.maxReplicas"
 
 
 def _milli(seconds: float | None) -> float | None:

@@ -86,6 +86,7 @@ def decide_status(
         sessions=scaling_report.count_sessions(tick),
         load=scaling_report.build_load(tick),
         recommendation=scaling_report.build_recommendation(spec, tick),
+        bounds=scaling_report.build_bounds(spec, tick),
         scaling_history=history.merge_history(observed),
         last_failure=_decide_last_failure(causes.values(), observed.status.last_failure, now),
     )

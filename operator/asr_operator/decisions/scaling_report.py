@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from asr_operator.api import status
 from asr_operator.api.autoscaling import Objectives
 from asr_operator.api.names import Reason
-from asr_operator.api.scaling_status import LoadSummary, Recommendation
+from asr_operator.api.scaling_status import BoundsInForce, LoadSummary, Recommendation
 from asr_operator.api.spec import AsrServiceSpec
 from asr_operator.decisions.conditions import Verdict
 from asr_operator.state.load import LoadSample, NoLoad
@@ -88,7 +88,7 @@ def build_load(tick: Tick) -> LoadSummary | None:
     if isinstance(load, NoLoad):
         return None
     return LoadSummary(
-        time=status.render_time(datetime.fromtimestamp(load.at, UTC)),
+        time=_render_time(load.at),
         final_latency_ms=_render_ms(load.final_latency_s),
         queue_wait_ms=_render_ms(load.queue_wait_s),
         demand=_render_decimal(load.demand_audio_ratio),
@@ -115,6 +115,19 @@ def build_recommendation(spec: AsrServiceSpec | None, tick: Tick) -> Recommendat
     return Recommendation(decision.recommended_replicas, decision.recommended_batch_size)
 
 
+def build_bounds(spec: AsrServiceSpec | None, tick: Tick) -> BoundsInForce | None:
+    """Return the bounds that schedules make, where they bound anything."""
+    bounds = tick.decision.bounds if tick.decision else None
+    if spec is None or bounds is None or spec.autoscaling.mode not in ("Auto", "Recommend"):
+        return None
+    return BoundsInForce(
+        min_replicas=bounds.min_replicas,
+        max_replicas=bounds.max_replicas,
+        schedules=bounds.schedules,
+        until=None if bounds.until is None else _render_time(bounds.until),
+    )
+
+
 def _find_problem(tick: Tick) -> Problem | None:
     if isinstance(tick.load, NoLoad):
         message = tick.load.message
@@ -124,6 +137,10 @@ def _find_problem(tick: Tick) -> Problem | None:
 
 def _describe_objective(objectives: Objectives) -> str:
     return f"objective of {objectives.final_latency_ms} ms for {objectives.quantile} of finals"
+
+
+def _render_time(at: float) -> str:
+    return status.render_time(datetime.fromtimestamp(at, UTC))
 
 
 def _render_ms(seconds: float | None) -> int | None:

@@ -55,6 +55,8 @@ def _list(seen: Subject, now: datetime) -> Iterator[Entry]:
     if seen.spec is not None:
         modes = f"autoscaling {seen.spec.autoscaling.mode}, batching {seen.spec.batching.mode}."
         yield Entry("modes", modes)
+    if seen.status.bounds is not None:
+        yield Entry("bounds", f"{overview.describe_bounds(seen.status.bounds)}.")
     for type_, label in TOLD.items():
         condition = seen.status.find(type_)
         if condition is not None and condition.message:

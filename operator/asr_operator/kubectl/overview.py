@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from asr_operator.api.names import ConditionType
-from asr_operator.api.scaling_status import Knob, LoadSummary
+from asr_operator.api.scaling_status import BoundsInForce, Knob, LoadSummary
 from asr_operator.api.spec import AsrServiceSpec, InvalidSpec
 from asr_operator.api.status import AsrServiceStatus
 from asr_operator.kubectl import page, phrases, subject
@@ -38,13 +38,26 @@ def describe_replicas(seen: Subject, spec: AsrServiceSpec) -> str:
     status, scaling = seen.status, spec.autoscaling
     count = f"{status.ready_replicas} of {phrases.render_count(status.replicas, 'server')} ready"
     if scaling.mode == "Auto":
-        bounds = f"between {scaling.min_replicas} and {scaling.max_replicas}"
+        bounds = describe_bounds(status.bounds) or (
+            f"between {scaling.min_replicas} and {scaling.max_replicas}"
+        )
         return f"{count}; tuned {bounds}, whatever spec.replicas says (mode Auto)."
     if scaling.mode == "Recommend" and status.recommendation is not None:
         advice = f"mode Auto would run {status.recommendation.replicas}"
         return f"{count}; spec.replicas says {spec.replicas}, {advice} (mode Recommend)."
     who = "; an external autoscaler may write it" if scaling.mode == "External" else ""
     return f"{count}; spec.replicas says {spec.replicas}{who} (mode {scaling.mode})."
+
+
+def describe_bounds(bounds: BoundsInForce | None) -> str:
+    """Return between what replicas are tuned by schedule, nothing where there are no schedules."""
+    if bounds is None:
+        return ""
+    verb = "is" if len(bounds.schedules) == 1 else "are"
+    who = " and ".join(bounds.schedules)
+    when = f"while {who} {verb} in force" if who else "while no schedule is in force"
+    until = f", until {bounds.until}" if bounds.until else ""
+    return f"between {bounds.min_replicas} and {bounds.max_replicas} {when}{until}"
 
 
 def describe_batch_size(seen: Subject, spec: AsrServiceSpec) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from asr_operator.api.names import Reason
+from asr_operator.api.schedules import Bounds
 from asr_operator.state.plan import Problem
 
 Knob = Literal["replicas", "batchSize"]
@@ -55,7 +56,8 @@ class ScalingDecision:
     `replicas` and `batch_size` equal what is in force when nothing is to change; at most one of
     them differs by a decision of the autoscaler, and then `changes` has the record of it. In mode
     Recommend nothing changes, and the recommended values say what would. `metrics` is what is
-    missing of the load, `limited` what keeps replicas from where they should be.
+    missing of the load, `limited` what keeps replicas from where they should be, `bounds` are what
+    schedules make of those of the spec.
     `slo_met` is None while latency is undefined; `unattainable` says that no decision can help.
     """
 
@@ -71,3 +73,4 @@ class ScalingDecision:
     limited: Problem | None = None
     slo_met: bool | None = None
     unattainable: bool = False
+    bounds: Bounds | None = None

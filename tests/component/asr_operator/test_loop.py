@@ -167,6 +167,31 @@ async def test_a_new_service_in_mode_auto_starts_with_the_fewest_replicas(
     assert "OutOfBounds" not in str(stored_status(api_server))
 
 
+async def test_a_schedule_holds_from_its_first_minute_to_its_last_and_is_told(
+    api_server, asr_service, fleet, run
+):
+    window = {"name": "noon", "timeZone": "Europe/Berlin", "from": "13:01", "to": "13:02"}
+    asr_service(autoscaling={**AUTO, "schedules": [{**window, "minReplicas": 3}]})
+    told = []
+    for _ in range(12):
+        await run()
+        fleet.run(**{f"pod-{n}": 0 for n in range(fleet.deployment["spec"]["replicas"])})
+        bounds = stored_status(api_server)["bounds"]
+        assert bounds["minReplicas"] == (3 if bounds["schedules"] else 1)
+        if not told or bounds != told[-1]:
+            told.append(bounds)
+    assert [(each["schedules"], each["until"]) for each in told] == [
+        ([], "2026-01-01T12:01:00Z"),
+        (["noon"], "2026-01-01T12:02:00Z"),
+        ([], "2026-01-02T12:01:00Z"),
+    ]
+    raised, *lowered = stored_status(api_server)["scalingHistory"]
+    assert (raised["reason"], raised["from"], raised["to"]) == ("BoundsScheduled", 1, 3)
+    assert raised["time"] == "2026-01-01T12:01:00Z"
+    assert raised["inputs"]["schedule"] == "noon"
+    assert [(each["reason"], each["to"]) for each in lowered] == [("LoadFell", 1)]
+
+
 async def test_replicas_follow_the_load_and_each_change_is_told(
     api_server, fleet, run, crowded, measured
 ):

@@ -3,7 +3,12 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from asr_operator.api import status
 from asr_operator.api.names import ConditionType, Reason
-from asr_operator.api.scaling_status import LoadSummary, Recommendation, ScalingRecord
+from asr_operator.api.scaling_status import (
+    BoundsInForce,
+    LoadSummary,
+    Recommendation,
+    ScalingRecord,
+)
 from asr_operator.api.status import AsrServiceStatus, Condition, LastFailure
 
 TIME = "2026-01-01T00:00:00Z"
@@ -22,6 +27,7 @@ FULL = AsrServiceStatus(
     sessions=12,
     load=LoadSummary(TIME, 412, 30, "3.20", "0.00", "0.42", "0.55"),
     recommendation=Recommendation(3, 20),
+    bounds=BoundsInForce(4, 20, ("office", "launch"), TIME),
     scaling_history=(
         ScalingRecord(TIME, "replicas", 1, 2, "SpecChanged"),
         ScalingRecord(TIME, "batchSize", 8, 16, "SpecChanged", (("a", "1"), ("b", "2"))),
@@ -31,7 +37,13 @@ FULL = AsrServiceStatus(
 
 
 def test_a_status_survives_the_way_to_the_cluster_and_back():
-    sparse = replace(FULL, load=LoadSummary(TIME), recommendation=Recommendation(3), sessions=0)
+    sparse = replace(
+        FULL,
+        load=LoadSummary(TIME),
+        recommendation=Recommendation(3),
+        bounds=BoundsInForce(1, 2),
+        sessions=0,
+    )
     for original in (FULL, sparse, AsrServiceStatus()):
         assert status.parse_status({"status": status.render_status(original)}) == original
 

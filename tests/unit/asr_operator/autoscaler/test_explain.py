@@ -13,7 +13,10 @@ INPUTS = (
     ("gpu", "0.9"),
     ("objectiveMs", "2000"),
     ("queueWaitMs", "2400"),
+    ("maxReplicas", "20"),
+    ("minReplicas", "4"),
     ("ready", "2"),
+    ("schedule", "office-hours"),
     ("servedPerReplica", "107.8"),
     ("sessions", "170"),
     ("sizeBound", "0.4"),
@@ -29,6 +32,7 @@ SENTENCES = {
     Reason.BATCH_ROLLED_BACK: "finals took 2600 ms and an audio second 6.5 ms",
     Reason.METRICS_FALLBACK: "nothing has been known of the load for too long",
     Reason.OUT_OF_BOUNDS: "it was outside the bounds of the spec",
+    Reason.BOUNDS_SCHEDULED: "outside the bounds while office-hours is in force, 4 to 20",
     Reason.SPEC_CHANGED: "the spec was changed",
 }
 

@@ -6,7 +6,8 @@ import pytest
 
 from asr_operator.api.autoscaling import Autoscaling, BatchPolicy
 from asr_operator.api.names import Reason
-from asr_operator.api.scaling_status import LoadSummary, Recommendation
+from asr_operator.api.scaling_status import BoundsInForce, LoadSummary, Recommendation
+from asr_operator.api.schedules import Bounds
 from asr_operator.decisions import plan, scaling_report
 from asr_operator.state.load import NoLoad
 from asr_operator.state.plan import Plan, Problem
@@ -168,3 +169,17 @@ def test_a_recommendation_is_told_in_mode_recommend_only(demo_spec, decided, bli
         (None, tick),
     ):
         assert scaling_report.build_recommendation(spec_, other) is None
+
+
+@pytest.mark.parametrize("mode", ["Auto", "Recommend", "External", "Off"])
+def test_bounds_that_schedules_make_are_told_where_they_bound_anything(demo_spec, decided, mode):
+    tick = decided(bounds=Bounds(4, 20, ("office",), "office", until=1767286800.0))
+    told = BoundsInForce(4, 20, ("office",), "2026-01-01T17:00:00Z")
+    is_bound = mode in ("Auto", "Recommend")
+    found = scaling_report.build_bounds(spec_of(demo_spec, mode), tick)
+    assert found == (told if is_bound else None)
+
+
+def test_without_schedules_no_bounds_are_told(demo_spec, decided, blind):
+    for spec, tick in ((spec_of(demo_spec), decided()), (spec_of(demo_spec), blind)):
+        assert scaling_report.build_bounds(spec, tick) is None

@@ -61,6 +61,15 @@ def test_conditions_of_the_loop_say_what_is_decided_now(lines, seen):
     ]
 
 
+def test_the_schedule_in_force_is_named_with_its_bounds(lines, seen):
+    until = "2026-01-01T17:00:00Z"
+    bounds = {"minReplicas": 4, "maxReplicas": 20, "schedules": ["office"], "until": until}
+
+    shown = lines(seen(bounds=bounds))
+
+    assert f"  bounds    between 4 and 20 while office is in force, until {until}." in shown
+
+
 def test_service_that_no_operator_has_looked_at_says_where_to_look(lines, unseen):
     assert lines(unseen) == [f"speech/demo: {overview.UNSEEN}"]
 

@@ -2,6 +2,12 @@ import pytest
 
 from asr_operator.kubectl import overview
 
+BOUNDS = {
+    "minReplicas": 4,
+    "maxReplicas": 20,
+    "schedules": ["office", "launch"],
+    "until": "2026-01-01T17:00:00Z",
+}
 AUTO = {"autoscaling": {"mode": "Auto", "minReplicas": 1, "maxReplicas": 8}}
 LOAD = {
     "time": "2026-01-01T11:59:00Z",
@@ -74,6 +80,18 @@ def test_healthy_service_is_told_in_four_lines(lines, seen):
             {"scalingHistory": CHANGES},
             "2 of 2 servers ready; tuned between 1 and 8, whatever spec.replicas says (mode Auto)."
             " Last changed 3 min ago, from 4 to 2.",
+        ),
+        (
+            AUTO,
+            {"bounds": BOUNDS},
+            "2 of 2 servers ready; tuned between 4 and 20 while office and launch are in force,"
+            " until 2026-01-01T17:00:00Z, whatever spec.replicas says (mode Auto).",
+        ),
+        (
+            AUTO,
+            {"bounds": BOUNDS | {"schedules": []}},
+            "2 of 2 servers ready; tuned between 4 and 20 while no schedule is in force,"
+            " until 2026-01-01T17:00:00Z, whatever spec.replicas says (mode Auto).",
         ),
     ],
 )
