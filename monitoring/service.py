@@ -115,6 +115,7 @@ def add_servers(board: grafana.Dashboard) -> None:
         for each in ("received_audio_seconds", "audio_seconds")
     )
     busy = rate("asr_engine_busy_seconds_total")
+    shed = of_servers("asr_shedding_step", "asr_pod")
     board.with_row(grafana.Row("What servers do"))
     board.with_panel(
         graph("Queue wait", "How long an item waits for a batch of a stage.", "s", {
@@ -131,6 +132,13 @@ def add_servers(board: grafana.Dashboard) -> None:
         graph("Duty", "Share of the time that an engine computes.", "percentunit", {
             "{{asr_pod}}": f"sum by (asr_pod) ({of_servers(busy, 'asr_pod')})",
         })
+    ).with_panel(
+        steps(
+            "Shedding",
+            "What a server leaves undone so that finals are in time. 1: partials come less often; "
+            "2: there are none in 2pass; 3: files wait; 4: new sessions are refused.",
+            {"{{asr_pod}}": f"max by (asr_pod) ({shed})"},
+        )
     )  # fmt: skip
 
 

@@ -16,8 +16,9 @@ from typing import Any
 
 from asr_server import logs, settings
 from asr_server.link.arena import Arena
-from asr_server.link.messages import BatchLimits
+from asr_server.link.messages import BatchLimits, SheddingLimits
 from asr_server.metrics import Metrics
+from asr_server.scheduling.shedding import Step
 from asr_server.service import bounds, engine_process, measure
 from asr_server.service.admission import LOADING, Admission
 from asr_server.service.connection import Surroundings
@@ -57,14 +58,15 @@ class Server:
         self._metrics = metrics = Metrics()
         arena = Arena.create(found.audio_buffer_mb * settings.SAMPLES_PER_MB)
         reports = measure.EngineReports(metrics.engine)
-        flags = LiveValues(
-            0, found.batch_size, found.batch_audio_s, found.max_wait_ms, found.max_sessions
-        )
+        flags = _flags(found)
         self._link = EngineLink(arena, _batch_limits(flags), reports.observe)
         command = engine_process.build_command(found)
         self._engine = engine_process.EngineProcess(command, self._link, metrics.engine, self._open)
         self._admission = Admission(
-            metrics.session, found.max_sessions, found.max_sessions_per_address
+            metrics.session,
+            found.max_sessions,
+            found.max_sessions_per_address,
+            lambda: self._link.shedding_step >= Step.REFUSE,
         )
         budget = bounds.AudioBudget(arena.samples)
         limits = SessionLimits(found.max_utterance_s, found.max_utterance_s, REPLIES)
@@ -127,9 +129,22 @@ class Server:
             logger.info("ready")
 
     def _put_in_force(self, values: LiveValues) -> None:
-        self._link.configure(_batch_limits(values))
+        shedding = SheddingLimits(values.shed_late_ms, values.partial_interval_ms)
+        self._link.configure(_batch_limits(values), shedding)
         self._admission.limit(values.max_sessions)
         logger.info("configuration in force", extra={"fields": dataclasses.asdict(values)})
+
+
+def _flags(found: settings.ServerSettings) -> LiveValues:
+    return LiveValues(
+        0,
+        found.batch_size,
+        found.batch_audio_s,
+        found.max_wait_ms,
+        found.max_sessions,
+        found.shed_late_ms,
+        found.partial_interval_ms,
+    )
 
 
 def _batch_limits(values: LiveValues) -> BatchLimits:

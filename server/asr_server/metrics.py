@@ -79,7 +79,7 @@ class SessionMetrics:
                 metric.labels(item_class)
         for outcome in ("ok", "empty", "failed", "refused"):
             self.utterances.labels(outcome)
-        for reason in ("full", "address", "draining", "loading"):
+        for reason in ("full", "address", "overloaded", "draining", "loading"):
             self.refused_sessions.labels(reason)
         self.final_latency_s.labels("offline")
         for latency in (self.final_latency_s, self.first_partial_s, self.partial_lag_s):
@@ -148,6 +148,21 @@ class EngineMetrics:
         self.out_of_memory = Counter(
             "asr_oom_total", "Times the device ran out of memory.", registry=registry
         )
+        self.shed = Counter(
+            "asr_shed_total",
+            "What was left undone because live speech was late: partials of 2pass not computed,"
+            " files that had to wait. Sessions are in asr_refused_sessions_total.",
+            ["what"],
+            registry=registry,
+        )
+        self.shedding_step = Gauge(
+            "asr_shedding_step",
+            "0: nothing is shed; 1: partials come less often; 2: there are none in 2pass;"
+            " 3: files wait; 4: new sessions are refused.",
+            registry=registry,
+        )
+        for what in ("partial", "file"):
+            self.shed.labels(what)
         for item_class in ("final", "partial", "file"):
             self.queue_wait_s.labels(item_class)
         by_stage = (self.batch_size, self.batch_audio_s, self.batch_fill, self.batch_s)

@@ -36,6 +36,8 @@ class ServerSettings:
     max_wait_ms: float
     max_sessions: int
     max_sessions_per_address: int
+    shed_late_ms: float
+    partial_interval_ms: float
     max_message_bytes: int
     max_utterance_s: float
     audio_buffer_mb: int
@@ -219,6 +221,21 @@ SETTINGS = (
         "0",
         _whole(0, 100000),
         "sessions of one address; 0: no limit, as behind a proxy all have the same",
+    ),
+    _Setting(
+        "shed-late-ms",
+        "MS",
+        "100",
+        _number(0, 60000),
+        "how late live speech may be before partials are thinned out; twice that: no partials in "
+        "2pass; three times: files wait; five times: new sessions get HTTP 503; 0: none of it",
+    ),
+    _Setting(
+        "partial-interval-ms",
+        "MS",
+        "2400",
+        _number(0, 60000),
+        "how much speech is between partials that are thinned out",
     ),
     _Setting(
         "max-message-bytes",

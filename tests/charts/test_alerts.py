@@ -88,6 +88,7 @@ CASES = {
         condition("ScalingLimited", "False", "NotLimited"), 60, [],
     ),
     "servers are full": (refused("full", "0+6x600"), 20, ["AsrSessionsRefused"]),
+    "servers are too late": (refused("overloaded", "0+6x600"), 20, ["AsrSessionsRefused"]),
     "servers were full for a moment": (refused("full", "0 30x600"), 20, []),
     "servers that stop refuse sessions": (refused("draining", "0+6x600"), 20, []),
     "engine dies once": ({f"asr_engine_restarts_total{{{SERVER}}}": "0x10 1x600"}, 20, []),

@@ -39,6 +39,8 @@ NAMES = {
     "asr_server_info": {"asr_namespace", "asr_service", "asr_pod", "version", "device", "model"},
     "asr_session_limit": set(),
     "asr_sessions": {"state"},
+    "asr_shed_total": {"what"},
+    "asr_shedding_step": set(),
     "asr_stage_seconds": {"stage"},
     "asr_utterances_total": {"outcome"},
 }

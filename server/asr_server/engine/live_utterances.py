@@ -4,10 +4,13 @@
    utterance starts and ends alone, never from when its audio came: as many whole steps as it has,
    then one last step with the rest, which may be empty. A step is taken when all of it is certain
    to belong to the utterance, one at a time.
+   While the server sheds load, a step of 2pass may have to wait for several that are taken at once,
+   or none is taken any more.
 2. In mode online the last step is the final. In mode 2pass, or without a streaming recogniser, the
    end of the utterance ends the steps, and it is recognised as a whole; 2pass punctuates it.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -69,7 +72,7 @@ class LiveUtterance:
 
     __slots__ = (
         "_certain", "_context", "_decided", "_last_character", "_online", "_state", "_tell",
-        "_waiting", "end", "final", "heard", "number", "start", "unsent",
+        "_thinned", "_waiting", "end", "final", "heard", "number", "start", "unsent",
     )  # fmt: skip
 
     def __init__(self, context: Context, number: int, start: int, tell: Callable[[], None]) -> None:
@@ -85,19 +88,25 @@ class LiveUtterance:
         self.heard = self._certain = self._decided = start
         self._last_character = ""
         self._waiting: messages.ItemClass | None = None  # the class of the step that waits
+        self._thinned = False  # whether a step was shed
 
-    def follow(self, certain: int, now: float) -> None:
-        """It is certain up to there: let its next step wait, if all of that is certain."""
+    def follow(self, certain: int, now: float, *, goes_on: bool = False) -> None:
+        """It is certain up to there: let its next step wait, if all of that is certain.
+
+        `goes_on`: a step was just taken.
+        """
         self._certain = certain
         step = self._plan_step()
         item_class: messages.ItemClass = "partial" if self.end is None else "final"
         if step is None or self._online is None or self._waiting == item_class:
             return
+        if self._is_shed(goes_on=goes_on):
+            return
         self._waiting = item_class
 
         def take(spoken: pieces.Spoken[Any], now: float) -> None:
             self._take_step(step, spoken)
-            self.follow(self._certain, now)
+            self.follow(self._certain, now, goes_on=True)
 
         self._online.stage.add(
             stages.Task(
@@ -114,10 +123,7 @@ class LiveUtterance:
         if self._online and self._context.request.mode == "online":
             self.follow(end, now)
             return
-        if self._online:
-            self._online.stage.discard(self._context.work_id)
-            self._online = None
-            self.unsent = ""
+        self._overtake_steps(end)
         self._context.line.asr.add(
             stages.Task(
                 self._context.plan_work(self.number, "final", end - self.start, now),
@@ -126,6 +132,27 @@ class LiveUtterance:
                 self._context.fail,
             )
         )
+
+    def _is_shed(self, *, goes_on: bool) -> bool:
+        """Put the next step off, or take none any more, as the server is told to."""
+        gap_s = self._context.line.partial_gap_s
+        if not gap_s or self.end is not None or self._context.request.mode == "online":
+            return False
+        if gap_s == math.inf:
+            self._online = None  # to catch up later would cost what is saved
+        elif goes_on or self._certain - self.heard >= gap_s * SAMPLES_PER_S:
+            return False
+        self._thinned = True
+        return True
+
+    def _overtake_steps(self, end: int) -> None:
+        self._online, self.unsent = None, ""
+        online = self._context.line.online
+        if online is not None:
+            online.stage.discard(self._context.work_id)
+            if self._thinned:
+                steps = online.model.step_samples(self._context.request.chunk_size)
+                self._context.line.partials_shed += (end - self.heard) // steps
 
     def _plan_step(self) -> _Step | None:
         if self._online is None:

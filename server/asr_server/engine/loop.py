@@ -12,7 +12,15 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from asr_server.engine import feeds, live_utterances, pipeline, protocols, streams, utterances
+from asr_server.engine import (
+    feeds,
+    live_utterances,
+    overload,
+    pipeline,
+    protocols,
+    streams,
+    utterances,
+)
 from asr_server.link import messages
 from asr_server.scheduling import batch_rule
 
@@ -42,6 +50,7 @@ class BatchLoop:
         self._clock = clock
         self._free_since = clock()
         self._line = pipeline.Pipeline(models)
+        self._overload = overload.Overload(self._line)
         self._work_ids = itertools.count()
         self._utterances: dict[int, utterances.Utterance] = {}
         self._streams: dict[int, streams.Stream] = {}
@@ -52,8 +61,8 @@ class BatchLoop:
         for message in arrived:
             self._accept(message)
         wait_s = self._run_most_urgent()
-        replies, self._replies = self._replies, []
-        return Turn(replies, wait_s)
+        replies, self._replies = [*self._replies, *self._overload.take_news()], []
+        return Turn(replies, self._overload.limit_wait(wait_s))
 
     def _accept(self, message: messages.ToEngine) -> None:
         match message:
@@ -63,6 +72,7 @@ class BatchLoop:
                 self._forget(self._utterances.pop(message.item_id, None))
             case messages.Configure():
                 self._limits = message.limits
+                self._overload.configure(message.shedding)
                 self._line.forget_memory_limits()
             case messages.OpenStream():
                 self._open(message)
@@ -82,6 +92,7 @@ class BatchLoop:
             request, next(self._work_ids), audio, self._line, self._send
         )
         self._utterances[request.item_id] = utterance
+        self._overload.hold_files(int(self._overload.files_wait))
         utterance.start(self._clock())
 
     def _open(self, request: messages.OpenStream) -> None:
@@ -123,6 +134,8 @@ class BatchLoop:
         decision = self._line.decide(
             self._limits, now, free_since=self._free_since, live=bool(self._streams)
         )
+        if self._overload.observe(now):
+            self._overload.hold_files(len(self._utterances))
         if decision is None:
             return None
         if isinstance(decision, batch_rule.Wait):

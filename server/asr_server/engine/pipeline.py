@@ -53,11 +53,23 @@ class Pipeline:
             self.punc = stages.Stage("punc", models.punctuation.punctuate)
             inner = (self.punc, *inner)
         self._all = (*inner, *self._entries)
+        self.partial_gap_s = 0.0  # new speech that a partial of 2pass needs; infinite: none is made
+        self.partials_shed = 0
+
+    @property
+    def most_urgent_live(self) -> float:
+        """The urgency of the most urgent work that is not a file's; infinite if there is none."""
+        return min(stage.queue.most_urgent_live for stage in self._all)
 
     def discard(self, work_id: int) -> None:
         """Drop all work with this id."""
         for stage in self._all:
             stage.discard(work_id)
+
+    def hold_files(self, *, wait: bool) -> None:
+        """Let files stand behind all that is live, in every stage, or no longer."""
+        for stage in self._all:
+            stage.queue.hold_files(wait=wait)
 
     def forget_memory_limits(self) -> None:
         """Try large batches again."""

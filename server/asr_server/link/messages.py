@@ -26,6 +26,13 @@ class BatchLimits(msgspec.Struct, frozen=True):
     max_wait_ms: float
 
 
+class SheddingLimits(msgspec.Struct, frozen=True):
+    """How late live work may be before less is done, and how far apart partials are at first."""
+
+    late_ms: float = 100.0
+    partial_interval_ms: float = 2400.0
+
+
 class Recognize(Message, frozen=True):
     """Recognise the mono 16 kHz int16 samples at `offset` (in samples) of the arena.
 
@@ -53,6 +60,7 @@ class Configure(Message, frozen=True):
     """Use these limits from the next batch on."""
 
     limits: BatchLimits
+    shedding: SheddingLimits = SheddingLimits()
 
 
 class OpenStream(Message, frozen=True):
@@ -214,6 +222,17 @@ class OutOfMemory(Message, frozen=True):
     audio_limit_s: float
 
 
+class Overload(Message, frozen=True):
+    """The step of the shedding ladder in force, and what it cost since the last such message.
+
+    `partials` were not computed, `files` have to wait.
+    """
+
+    step: int
+    partials: int = 0
+    files: int = 0
+
+
 ToEngine = Recognize | Cancel | Configure | OpenStream | Feed | EndStream | CancelStream
 ToFront = (
     Loaded
@@ -227,4 +246,5 @@ ToFront = (
     | StreamFailed
     | BatchRan
     | OutOfMemory
+    | Overload
 )

@@ -34,9 +34,15 @@ class WorkItem:
     enqueued_at: float
 
 
-def urgency(item: WorkItem) -> float:
-    """Return the time at which the item is due among others: the least comes first."""
-    due = min(max(item.deadline, item.received_at), item.received_at + LONGEST_WAIT_S)
+def urgency(item: WorkItem, *, files_wait: bool = False) -> float:
+    """Return the time at which the item is due among others: the least comes first.
+
+    `files_wait`: what is not live is due as late as anything may be.
+    """
+    latest = item.received_at + LONGEST_WAIT_S
+    if files_wait and item.item_class == "file":
+        return latest + LAG_S["file"]
+    due = min(max(item.deadline, item.received_at), latest)
     return due + LAG_S[item.item_class]
 
 

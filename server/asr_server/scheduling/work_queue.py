@@ -15,6 +15,7 @@ class WorkQueue:
         self._entries: list[tuple[float, int, work.WorkItem]] = []
         self._places: dict[int, dict[int, tuple[float, int]]] = {}  # by item_id, by index
         self._added = 0
+        self._files_wait = False
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -27,17 +28,37 @@ class WorkQueue:
         """The urgency of the head; infinite when nothing waits."""
         return self._entries[0][0] if self._entries else float("inf")
 
+    @property
+    def most_urgent_live(self) -> float:
+        """The urgency of the first item that is not a file's; infinite if there is none."""
+        live = (urgency for urgency, _, item in self._entries if item.item_class != "file")
+        return next(live, float("inf"))
+
     def add(self, item: work.WorkItem) -> None:
         """Put an item where its urgency belongs; it replaces one of the same id and index."""
         self.remove([item])
         self._added += 1
-        place = work.urgency(item), self._added
+        place = work.urgency(item, files_wait=self._files_wait), self._added
         insort(self._entries, (*place, item))
         self._places.setdefault(item.item_id, {})[item.index] = place
 
+    def hold_files(self, *, wait: bool) -> None:
+        """Let files stand behind all that is live, or where their own urgency belongs."""
+        if wait != self._files_wait:
+            self._files_wait = wait
+            items, self._entries, self._places = list(self), [], {}
+            for item in items:
+                self.add(item)
+
     def look_ahead(self) -> list[work.WorkItem]:
-        """Return the most urgent items, most urgent first: what a batch may be chosen from."""
-        return [item for _, _, item in self._entries[:LOOK_AHEAD]]
+        """Return the most urgent items, most urgent first: what a batch may be chosen from.
+
+        Files that wait fill no batch of what is live.
+        """
+        items = [item for _, _, item in self._entries[:LOOK_AHEAD]]
+        if self._files_wait and items and items[0].item_class != "file":
+            return [item for item in items if item.item_class != "file"]
+        return items
 
     def remove(self, chosen: Iterable[work.WorkItem]) -> None:
         """Take out items, as far as they are there."""

@@ -4,14 +4,14 @@ A half-open handshake takes no place. A full server stays ready: it says 503 and
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 from asr_server.metrics import SessionMetrics
 
-Reason = Literal["full", "address", "draining", "loading"]
+Reason = Literal["full", "address", "overloaded", "draining", "loading"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Refusal:
 LOADING = Refusal("loading", "The models are being loaded.", 5)
 DRAINING = Refusal("draining", "This server is shutting down.", 1)
 FULL = Refusal("full", "All sessions of this server are taken.", 2)
+OVERLOADED = Refusal("overloaded", "This server is late with the sessions that it has.", 5)
 ADDRESS = Refusal("address", "All sessions of this address are taken.", 5)
 
 
@@ -33,9 +34,14 @@ class Admission:
     """Counts sessions. `closed` says why none is let in at all, if so."""
 
     def __init__(
-        self, metrics: SessionMetrics, max_sessions: int, max_sessions_per_address: int
+        self,
+        metrics: SessionMetrics,
+        max_sessions: int,
+        max_sessions_per_address: int,
+        is_overloaded: Callable[[], bool] = lambda: False,
     ) -> None:
         self._metrics = metrics
+        self._is_overloaded = is_overloaded
         self._per_address: Counter[str] = Counter()
         self._max_per_address = max_sessions_per_address
         self.closed: Refusal | None = LOADING
@@ -78,6 +84,8 @@ class Admission:
             return self.closed
         if self.sessions >= self.max_sessions:
             return FULL
+        if self._is_overloaded():
+            return OVERLOADED
         if 0 < self._max_per_address <= self._per_address[address]:
             return ADDRESS
         return None

@@ -22,10 +22,12 @@ from asr_server.link.messages import (
     Final,
     ItemClass,
     OutOfMemory,
+    Overload,
     Partial,
     Recognize,
     Recognized,
     Settled,
+    SheddingLimits,
     StreamEnded,
     StreamFailed,
     ToFront,
@@ -41,7 +43,7 @@ WRITE_SAMPLES = 1 << 20  # the event loop turns between pieces: an hour is copie
 SILENT_S = 60.0  # an engine with work may be silent for so long, and for as long as a batch lasts
 
 Answer = Recognized | Failed
-Report = BatchRan | OutOfMemory
+Report = BatchRan | OutOfMemory | Overload
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,9 @@ class EngineLink:
     def __init__(self, arena: Arena, limits: BatchLimits, report: Callable[[Report], None]) -> None:
         self.arena = arena
         self.limits = limits
+        self.shedding = SheddingLimits()
+        self.shedding_step = 0
+        """How much the engine leaves undone (`scheduling.shedding.Step`)."""
         self._report = report
         self._ids = itertools.count(1)
         self._dispatch = Dispatch()
@@ -157,16 +162,16 @@ class EngineLink:
         """Return the seconds of audio that the engine has not answered."""
         return audio.duration_s(self._unanswered_samples)
 
-    def configure(self, limits: BatchLimits) -> None:
+    def configure(self, limits: BatchLimits, shedding: SheddingLimits) -> None:
         """Use these limits from the engine's next batch on, and in every later engine."""
-        self.limits = limits
+        self.limits, self.shedding = limits, shedding
         if self._channel is not None:
-            self._channel.send(Configure(limits))
+            self._channel.send(Configure(limits, shedding))
 
     def connect(self, channel: FrontChannel) -> None:
         """Give work to the engine behind this channel: it has loaded its models."""
         self._channel = channel
-        channel.send(Configure(self.limits))
+        channel.send(Configure(self.limits, self.shedding))
         self._owed_since = None
         self.streams.connect(channel)
         self._pump()
@@ -174,6 +179,7 @@ class EngineLink:
     def disconnect(self) -> None:
         """The engine is gone: keep its work for the next, but for an item that is to blame."""
         self._channel = None
+        self._take_report(Overload(0))
         self.streams.disconnect()
         blamed = self._dispatch.lose_engine()
         if blamed is not None:
@@ -195,10 +201,15 @@ class EngineLink:
             self._pump()
         elif isinstance(message, Partial | Final | Settled | StreamEnded | StreamFailed):
             self.streams.handle(message)
-        elif isinstance(message, BatchRan | OutOfMemory):
-            self._report(message)
+        elif isinstance(message, BatchRan | OutOfMemory | Overload):
+            self._take_report(message)
         if self._dispatch.longest_samples or self.streams.waiting:
             self._owed_since = _now()
+
+    def _take_report(self, report: Report) -> None:
+        if isinstance(report, Overload):
+            self.shedding_step = report.step
+        self._report(report)
 
     def _expect_answer(self) -> None:
         if self._owed_since is None:

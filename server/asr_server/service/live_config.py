@@ -31,6 +31,8 @@ class LiveValues:
     batch_audio_s: float
     max_wait_ms: float
     max_sessions: int
+    shed_late_ms: float
+    partial_interval_ms: float
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -39,6 +41,8 @@ class _File(msgspec.Struct, frozen=True):
     batch_audio_s: Annotated[float, msgspec.Meta(ge=0.1, le=36000)] | None = None
     max_wait_ms: Annotated[float, msgspec.Meta(ge=0, le=10000)] | None = None
     max_sessions: Annotated[int, msgspec.Meta(ge=1, le=100000)] | None = None
+    shed_late_ms: Annotated[float, msgspec.Meta(ge=0, le=60000)] | None = None
+    partial_interval_ms: Annotated[float, msgspec.Meta(ge=0, le=60000)] | None = None
 
 
 def parse_live_config(content: bytes, flags: LiveValues) -> LiveValues:

@@ -6,7 +6,7 @@ from collections import deque
 from pathlib import Path
 
 from asr_server.link import cgroup
-from asr_server.link.messages import BatchRan
+from asr_server.link.messages import BatchRan, Overload
 from asr_server.metrics import EngineMetrics, ServerMetrics
 from asr_server.service.engine_link import Report
 
@@ -55,6 +55,10 @@ class EngineReports:
         if isinstance(report, BatchRan):
             self._duty.add(report.busy_s, time.monotonic())
             self._observe_batch(report)
+        elif isinstance(report, Overload):
+            self._metrics.shedding_step.set(report.step)
+            self._metrics.shed.labels("partial").inc(report.partials)
+            self._metrics.shed.labels("file").inc(report.files)
         else:
             self._metrics.out_of_memory.inc()
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from asr_server.link.arena import Arena
-from asr_server.link.messages import BatchLimits, Failed, Recognized
+from asr_server.link.messages import BatchLimits, Failed, Recognized, SheddingLimits
 from asr_server.metrics import Metrics
 from asr_server.service import engine_process
 from asr_server.service.engine_link import EngineLink
@@ -92,7 +92,7 @@ async def test_reports_of_the_engine_are_passed_on(start, eventually):
 async def test_limits_reach_the_engine_at_once_and_every_later_one_too(start):
     engine = start()
     assert texts([await engine.recognize(TELL_LIMIT)]) == ["4"]
-    engine.link.configure(BatchLimits(9, 60.0, 0.0))
+    engine.link.configure(BatchLimits(9, 60.0, 0.0), SheddingLimits())
     assert texts([await engine.recognize(TELL_LIMIT)]) == ["9"]
     await engine.recognize(DIE_ONCE)
     assert texts([await engine.recognize(TELL_LIMIT)]) == ["9"]

@@ -11,7 +11,7 @@ TO_ENGINE = [
         item_id=7, item_class="file", offset=2048, samples=16000, received_at=1.5, deadline=3.0
     ),
     messages.Cancel(item_id=7),
-    messages.Configure(limits=LIMITS),
+    messages.Configure(limits=LIMITS, shedding=messages.SheddingLimits(0.0, 600.0)),
 ]
 TO_FRONT = [
     messages.Loaded(model="demo", device="cpu", dtype="float32", load_s=0.5),
@@ -31,6 +31,7 @@ TO_FRONT = [
         waits=(0.1, 0.2),
     ),
     messages.OutOfMemory(stage="asr", audio_limit_s=60.0),
+    messages.Overload(step=2, partials=7, files=1),
 ]
 
 

@@ -71,3 +71,22 @@ def test_what_lies_beyond_the_look_ahead_comes_when_there_is_room():
     assert len(ahead) == work_queue.LOOK_AHEAD
     queue.remove(ahead)
     assert [found.item_id - work_queue.LOOK_AHEAD for found in queue] == list(range(10))
+
+
+def test_files_that_have_to_wait_stand_behind_all_that_is_live_and_join_none_of_it():
+    queue = work_queue.WorkQueue()
+    file = work.WorkItem(1, 0, "file", 3.0, -100.0, -100.0, -100.0)
+    live = item(2, deadline=10.0)
+    for each in (file, live):
+        queue.add(each)
+    assert list(queue) == [file, live]
+    assert (queue.most_urgent, queue.most_urgent_live) == (-70.0, 10.0)
+    queue.hold_files(wait=True)
+    assert (list(queue), queue.look_ahead()) == ([live, file], [live])
+    queue.remove([live])
+    assert queue.look_ahead() == [file]
+    queue.add(live)
+    queue.hold_files(wait=False)
+    assert queue.look_ahead() == [file, live]
+    queue.discard(1)
+    assert list(queue) == [live]

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from asr_server.metrics import SessionMetrics
-from asr_server.service.admission import ADDRESS, DRAINING, FULL, LOADING, Admission
+from asr_server.service.admission import ADDRESS, DRAINING, FULL, LOADING, OVERLOADED, Admission
 
 
 @pytest.fixture
@@ -53,6 +53,16 @@ def test_no_limit_per_address_is_the_default_of_zero(registry):
     admission.closed = None
     with admission.count("a"), admission.count("a"):
         assert admission.refuse("a") is None
+
+
+def test_a_server_that_is_late_refuses_everyone_until_it_is_not(registry):
+    late = [True]
+    admission = Admission(SessionMetrics(registry), 3, 0, lambda: late[0])
+    admission.closed = None
+    assert admission.refuse("a") is OVERLOADED
+    assert registry.get_sample_value("asr_refused_sessions_total", {"reason": "overloaded"}) == 1
+    late[0] = False
+    assert admission.refuse("a") is None
 
 
 def test_a_lowered_limit_keeps_those_who_are_in(admission, registry):

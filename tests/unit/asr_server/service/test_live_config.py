@@ -10,8 +10,25 @@ from prometheus_client import CollectorRegistry
 from asr_server.metrics import ServerMetrics
 from asr_server.service.live_config import LiveConfig, LiveValues, parse_live_config
 
-FLAGS = LiveValues(0, batch_size=16, batch_audio_s=120.0, max_wait_ms=20.0, max_sessions=200)
-FULL = {"generation": 3, "batch_size": 4, "batch_audio_s": 60, "max_wait_ms": 0, "max_sessions": 9}
+FLAGS = LiveValues(
+    0,
+    batch_size=16,
+    batch_audio_s=120.0,
+    max_wait_ms=20.0,
+    max_sessions=200,
+    shed_late_ms=100.0,
+    partial_interval_ms=2400.0,
+)
+FULL = {
+    "generation": 3,
+    "batch_size": 4,
+    "batch_audio_s": 60,
+    "max_wait_ms": 0,
+    "max_sessions": 9,
+    "shed_late_ms": 0,
+    "partial_interval_ms": 1200,
+}
+FULL_VALUES = LiveValues(3, 4, 60.0, 0.0, 9, 0.0, 1200.0)
 
 
 class Watched:
@@ -37,12 +54,12 @@ def watched(tmp_path):
 
 
 def test_every_key_is_read():
-    assert parse_live_config(json.dumps(FULL).encode(), FLAGS) == LiveValues(3, 4, 60.0, 0.0, 9)
+    assert parse_live_config(json.dumps(FULL).encode(), FLAGS) == FULL_VALUES
 
 
 def test_an_absent_key_has_the_value_of_its_flag_and_an_unknown_one_is_ignored():
-    content = b'{"generation": 7, "batch_size": 2, "partial_interval_ms": 5}'
-    assert parse_live_config(content, FLAGS) == LiveValues(7, 2, 120.0, 20.0, 200)
+    content = b'{"generation": 7, "batch_size": 2, "hotword_weight": 5}'
+    assert parse_live_config(content, FLAGS) == LiveValues(7, 2, 120.0, 20.0, 200, 100.0, 2400.0)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +78,8 @@ def test_an_absent_key_has_the_value_of_its_flag_and_an_unknown_one_is_ignored()
         (b'{"generation": 1, "batch_audio_s": 0}', r"\$.batch_audio_s"),
         (b'{"generation": 1, "max_wait_ms": -1}', r"\$.max_wait_ms"),
         (b'{"generation": 1, "max_sessions": 0}', r"\$.max_sessions"),
+        (b'{"generation": 1, "shed_late_ms": -1}', r"\$.shed_late_ms"),
+        (b'{"generation": 1, "partial_interval_ms": "2s"}', r"\$.partial_interval_ms"),
         (b'{"generation": 1, "x": ' + b"[" * 5000 + b"]" * 5000 + b"}", "nested too deeply"),
         (b" " * 70_000, "more than 65536 bytes"),
     ],
@@ -76,7 +95,7 @@ def test_the_flags_are_in_force_until_a_file_is_read(watched):
 
 
 def test_a_file_is_put_in_force_and_shown(watched):
-    assert watched.check(FULL) == LiveValues(3, 4, 60.0, 0.0, 9)
+    assert watched.check(FULL) == FULL_VALUES
     shown = ["asr_config_generation", "asr_batch_size_limit", "asr_batch_audio_limit_seconds"]
     assert [watched.value(name) for name in shown] == [3, 4, 60]
     assert watched.value("asr_max_wait_seconds") == 0

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry
 
-from asr_server.link.messages import BatchRan, OutOfMemory
+from asr_server.link.messages import BatchRan, OutOfMemory, Overload
 from asr_server.metrics import EngineMetrics, ServerMetrics
 from asr_server.service.measure import DutyWindow, EngineReports, watch_cpu
 
@@ -46,6 +46,17 @@ def test_a_batch_is_counted_under_its_stage_its_reason_and_the_classes_of_its_it
     assert value("asr_queue_wait_seconds_count", {"class": "final"}) == 1
     assert value("asr_stage_seconds_sum", {"stage": "asr"}) == 1.0
     assert 0.02 < reports.duty() <= 0.025
+
+
+def test_what_is_shed_is_counted_and_the_step_shown():
+    registry = CollectorRegistry()
+    reports = EngineReports(EngineMetrics(registry))
+    value = registry.get_sample_value
+    for report in (Overload(2, 3, 0), Overload(3, 4, 5)):
+        reports.observe(report)
+    assert value("asr_shedding_step") == 3
+    assert value("asr_shed_total", {"what": "partial"}) == 7
+    assert value("asr_shed_total", {"what": "file"}) == 5
 
 
 @pytest.mark.parametrize("stage", ["vad", "asr", "punc"])
