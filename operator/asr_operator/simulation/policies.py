@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from asr_operator.api.autoscaling import DemandWindows, ScalingSpec
@@ -67,10 +67,14 @@ def _remember_nothing() -> Memory:
 
 @dataclass(slots=True)
 class Shipped:
-    """The autoscaler as the operator runs it; it has watched for an hour, and learned nothing."""
+    """The autoscaler as the operator runs it; it has watched for an hour, and learned nothing.
+
+    The simulation begins at `began_at` in Unix seconds, by which schedules go, and changes are.
+    """
 
     spec: ScalingSpec
     memory: Memory = field(default_factory=_remember_nothing)
+    began_at: float = 0.0
 
     @property
     def interval_s(self) -> float:
@@ -79,7 +83,8 @@ class Shipped:
 
     def decide(self, view: View) -> Wanted:
         """Decide as one tick of the loop does."""
-        spec = self.spec
+        spec, now = self.spec, self.began_at + view.now
         sample = view.sample(spec.autoscaling.behavior.demand, spec.objectives.quantile_ratio)
-        decision, self.memory = decide.decide(sample, view.fleet, spec, self.memory, view.now)
+        sample = replace(sample, at=self.began_at + sample.at)
+        decision, self.memory = decide.decide(sample, view.fleet, spec, self.memory, now)
         return Wanted(decision.replicas, decision.batch_size, decision.changes)

@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[3]
 PLUGIN = Path(sys.executable).parent / "kubectl-asr"
 
 
@@ -112,11 +114,147 @@ def test_missing_kubectl_is_told(tmp_path):
     assert (done.returncode, done.stderr) == (1, "There is no kubectl on the PATH.\n")
 
 
-@pytest.mark.parametrize("arguments", [[], ["why"], ["status", "demo", "-A"], ["what"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["why"],
+        ["status", "demo", "-A"],
+        ["what"],
+        ["simulate", "demo"],
+        ["simulate", "--trace", "t.csv"],
+        ["simulate", "demo", "-f", "m.yaml", "--trace", "t.csv"],
+        ["simulate", "demo", "--trace", "t.csv", "--prometheus", "6h"],
+        ["simulate", "demo", "--trace", "t.csv", "--batch-start-ms", "5"],
+        ["simulate", "demo", "--trace", "t.csv", "--cold-start", "-1"],
+    ],
+)
 def test_misuse_is_told(plugin, arguments):
     assert plugin(*arguments).returncode == 2
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["status", "--help"], ["why", "--help"]])
-def test_help_helps(plugin, arguments):
-    assert "kubectl asr" in plugin(*arguments).stdout
+@pytest.mark.parametrize("verb", [[], ["status"], ["why"], ["simulate"]])
+def test_help_helps(plugin, verb):
+    assert "kubectl asr" in plugin(*verb, "--help").stdout
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Write files; return where a name is."""
+
+    def write(name, text):
+        path = tmp_path / name
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
+MANIFEST = (ROOT / "examples/asrservice-autoscaled.yaml").read_text()
+
+
+def test_a_manifest_under_a_trace_is_simulated_as_a_table_and_a_picture(plugin, tmp_path):
+    picture = tmp_path / "morning.svg"
+    done = plugin(
+        "simulate", "-f", ROOT / "examples/asrservice-autoscaled.yaml",
+        "--trace", ROOT / "examples/traces/morning.csv",
+        "--begin", "2026-11-26T07:30+01:00", "--picture", picture,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "default/speech-auto: 1.0" in done.stdout
+    assert "from 2026-11-26T06:30:00Z on, simulated" in done.stdout
+    assert "963 sessions" in done.stdout
+    assert "(profile demo-cpu: the demo models on one CPU thread, measured)" in " ".join(
+        done.stdout.split()
+    )
+    assert "outside the bounds while office-hours is in force, 2 to 4" in " ".join(
+        done.stdout.split()
+    )
+    table = done.stdout.split("\n\n")[1].splitlines()
+    assert (table[0].split()[0], len(table)) == ("time", 25)
+    assert ElementTree.parse(picture).getroot().tag.endswith("svg")
+
+
+def test_a_service_of_the_cluster_is_simulated_by_what_its_status_has(plugin, called, files):
+    inputs = {"batchMs": "200", "costMs": "20"}
+    change = {"knob": "replicas", "from": 1, "to": 2, "reason": "LoadFell", "inputs": inputs}
+    stored = service("demo") | {
+        "spec": {"model": {"demo": {}}, "batching": {"mode": "Auto"}},
+        "status": {"scalingHistory": [change | {"time": "2026-01-01T12:00:00Z"}]},
+    }
+    trace = files("trace.csv", "start_s,audio_s\n0,20\n5,20\n")
+
+    done = plugin("simulate", "demo", "-n", "speech", "--trace", trace, says=json.dumps(stored))
+
+    assert done.returncode == 0, done.stderr
+    assert called()[-2:] == ["demo", "--namespace=speech"]
+    assert "learned from 1 decisions in status.scalingHistory" in " ".join(done.stdout.split())
+    assert done.stdout.endswith("--picture FILE.svg draws it.\n")
+
+
+@pytest.mark.parametrize(
+    ("manifest", "trace", "says"),
+    [
+        (MANIFEST, "", "trace.csv: line 1: there is no session"),
+        (MANIFEST, "start_s,audio_s\n", "trace.csv: line 1: there is no session"),
+        (MANIFEST, "a,b\n1,2\n", "trace.csv: line 1: the header must be start_s,audio_s"),
+        (MANIFEST, "start_s,audio_s\n3,1\n2,1\n", "trace.csv: line 3: it begins at 2 s"),
+        (MANIFEST, "start_s,audio_s\n3,one\n", "trace.csv: line 2: two numbers are expected"),
+        ("a: [", "start_s,audio_s\n1,2\n", "m.yaml is no YAML"),
+        ("kind: Pod", "start_s,audio_s\n1,2\n", "m.yaml must hold one AsrService, but holds 0."),
+        (f"{MANIFEST}---\n{MANIFEST}", "", "m.yaml must hold one AsrService, but holds 2."),
+        ("kind: AsrService", "", "m.yaml must have a metadata.name"),
+        (
+            MANIFEST.replace("mode: Auto", "mode: External"),
+            "start_s,audio_s\n1,2\n",
+            "spec.batching.mode must be one of Fixed, Auto",
+        ),
+        (
+            MANIFEST.replace(
+                "    mode: Auto\n    minReplicas", "    mode: External\n    minReplicas"
+            ),
+            "start_s,audio_s\n1,2\n",
+            "in mode External another autoscaler decides the replicas",
+        ),
+    ],
+)
+def test_what_cannot_be_simulated_is_told_in_a_line(plugin, files, manifest, trace, says):
+    done = plugin("simulate", "-f", files("m.yaml", manifest), "--trace", files("trace.csv", trace))
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["-f", "none.yaml", "--trace", "t.csv"], "none.yaml cannot be read"),
+        (["-f", "m.yaml", "--trace", "none.csv"], "none.csv cannot be read"),
+        (["-f", "m.yaml", "--trace", "t.csv", "--begin", "noon"], "'noon' is no moment"),
+        (["-f", "m.yaml", "--trace", "t.csv", "--picture", "no/p.svg"], "p.svg cannot be written"),
+        (["-f", "m.yaml", "--prometheus", "soon"], "'soon' is no range: write 6h"),
+        (
+            ["-f", "m.yaml", "--prometheus", "1h", "--prometheus-url", "http://127.0.0.1:9"],
+            "No Prometheus answers at http://127.0.0.1:9: [Errno 111] Connection refused. Make one"
+            " reachable (kubectl port-forward",
+        ),
+        (
+            ["-f", "m.yaml", "--prometheus", "1h", "--prometheus-url", "prometheus"],
+            "No Prometheus answers at prometheus: unknown url type",
+        ),
+        (["-f", "m.yaml", "--prometheus", "1h", "--prometheus-token-file", "none"], "none cannot"),
+    ],
+)
+def test_what_cannot_be_read_is_named(plugin, files, tmp_path, arguments, says):
+    files("m.yaml", MANIFEST)
+    files("t.csv", "start_s,audio_s\n1,2\n")
+    paths = {"m.yaml", "none.yaml", "t.csv", "none.csv", "no/p.svg"}
+    located = [str(tmp_path / each) if each in paths else each for each in arguments]
+
+    done = plugin("simulate", *located)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr

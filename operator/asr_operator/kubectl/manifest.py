@@ -1,0 +1,44 @@
+"""Reads an AsrService from a file, as one writes it or as kubectl prints it."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from asr_operator.api import names
+from asr_operator.kubectl import subject
+from asr_operator.kubectl.subject import Subject
+
+
+class ManifestError(Exception):
+    """A file that holds no AsrService to read; the message names it and says what is expected."""
+
+
+def read_manifest(path: str) -> Subject:
+    """Return the one AsrService in a YAML or JSON file, `-` for standard input.
+
+    Raises `ManifestError`.
+    """
+    name = "standard input" if path == "-" else path
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text()
+        documents = list(yaml.safe_load_all(text))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{name} cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise ManifestError(f"{name} is no YAML: {error}") from None
+    found = [
+        each for each in documents if isinstance(each, dict) and each.get("kind") == names.KIND
+    ]
+    if len(found) != 1:
+        raise ManifestError(f"{name} must hold one {names.KIND}, but holds {len(found)}.")
+    return subject.parse_subject(_complete(found[0], name))
+
+
+def _complete(body: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return an object with what the API server would have added."""
+    metadata = body.get("metadata")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
+        raise ManifestError(f"{name} must have a metadata.name.")
+    return {**body, "metadata": {"namespace": "default", "uid": "", **metadata}}

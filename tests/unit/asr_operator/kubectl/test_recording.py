@@ -1,0 +1,49 @@
+"""What Prometheus says becomes sessions that bring the same audio."""
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asr_operator.kubectl import recording
+from asr_operator.kubectl.recording import RecordingError, Span
+
+SPAN = Span(1000.0, 4600.0)
+
+
+def answer(*values):
+    points = [[1060.0 + 60 * place, value] for place, value in enumerate(values)]
+    return json.dumps({"data": {"result": [{"metric": {}, "values": points}]}}).encode()
+
+
+def test_an_answer_is_read_by_time_without_what_is_no_number():
+    assert recording.parse_matrix(answer("1.5", "NaN", "+Inf", "0")) == {1060.0: 1.5, 1240.0: 0.0}
+    assert recording.parse_matrix(b'{"data": {"result": []}}') == {}
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"data": {"result": [{}]}}'])
+def test_what_is_no_answer_says_what_to_check(body):
+    with pytest.raises(RecordingError, match=r"--prometheus-url is not the API of a Prometheus"):
+        recording.parse_matrix(body)
+
+
+@given(st.lists(st.floats(0, 50), min_size=1, max_size=30), st.floats(1, 600), st.integers(0, 9))
+def test_sessions_bring_the_audio_that_came_when_it_came(rates, call_s, seed):
+    demand = {SPAN.begin + 60.0 * (place + 1): rate for place, rate in enumerate(rates)}
+    calls = recording.draw_calls(demand, call_s, SPAN, seed)
+    for minute in range(len(rates)):
+        until = 60.0 * (minute + 1)
+        brought = math.fsum(call.audio_s for call in calls if call.start_s < until)
+        arrived = 60.0 * math.fsum(rates[: minute + 1])
+        assert arrived - call_s - 1e-6 <= brought <= arrived + 1e-6
+    assert calls == sorted(calls, key=lambda call: call.start_s)
+    assert all(0 <= call.start_s <= 60.0 * len(rates) for call in calls)
+
+
+@pytest.mark.parametrize(("hours", "step_s"), [(0.1, 60), (83, 60), (84, 120), (168, 180)])
+def test_a_long_time_is_asked_for_in_longer_steps(hours, step_s):
+    span = Span(0.0, hours * 3600)
+    assert span.step_s == step_s
+    assert span.end / span.step_s <= recording.MOST_STEPS
