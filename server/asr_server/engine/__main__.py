@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from asr_server import logs
+from asr_server.engine import crew as crews
 from asr_server.engine import inbox as inboxes
 from asr_server.engine import loop, startup
 from asr_server.link import arena, channel, messages
@@ -67,7 +68,8 @@ def run(options: Options, front: channel.EngineChannel) -> int:
         front.send([messages.LoadFailed(str(error))])
         return 1
     audio = arena.attach(options.arena_fd, options.arena_samples)
-    batches = loop.BatchLoop(models, audio, options.limits, device)
+    crew = crews.Crew(device, time.monotonic, workers=device.workers, wake=inbox.wake)
+    batches = loop.BatchLoop(models, audio, options.limits, crew)
     gc.freeze()  # what torch has made stays: the collector need not look at it again
     load_s = time.monotonic() - began
     front.send([messages.Loaded(models.name, models.device, models.dtype, load_s)])

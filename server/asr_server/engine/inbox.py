@@ -24,18 +24,29 @@ class Inbox:
         self._end_process = end_process
         self._arrival = threading.Condition()
         self._arrived: list[messages.ToEngine] = []
+        self._is_woken = False
 
     def start(self) -> None:
         """Start to read."""
         threading.Thread(target=self._read, name="inbox", daemon=True).start()
 
     def take(self, wait_s: float | None) -> list[messages.ToEngine]:
-        """Return all that has arrived, after waiting for the first for `wait_s`; None: for ever."""
+        """Return all that has arrived, after waiting for the first for `wait_s`; None: for ever.
+
+        Who is woken waits no longer.
+        """
         with self._arrival:
-            if not self._arrived:
+            if not self._arrived and not self._is_woken:
                 self._arrival.wait(wait_s)
+            self._is_woken = False
             taken, self._arrived = self._arrived, []
         return taken
+
+    def wake(self) -> None:
+        """End the wait, or the next one, from another thread."""
+        with self._arrival:
+            self._is_woken = True
+            self._arrival.notify()
 
     def _read(self) -> None:
         try:

@@ -1,6 +1,6 @@
 """The streaming VAD's way through audio that may still grow, piece by piece.
 
-1. One piece at a time: all that is there when its batch runs, but never more than the most.
+1. One piece at a time: all that is there when its batch begins, but never more than the most.
 2. The piece with which the audio ends is the last one, even if there is nothing in it.
 """
 
@@ -27,9 +27,15 @@ class Owner(Protocol):
 
 
 class Listener:
-    """What the VAD has heard of one source of audio: everything before `heard`."""
+    """What the VAD has heard of one source of audio: everything before `heard`.
 
-    __slots__ = ("_audio", "_hearing", "_line", "_owner", "_state", "heard", "is_closed")
+    It has been given what is before `given`, which is more while a batch runs.
+    """
+
+    __slots__ = (
+        "_audio", "_hears_last", "_is_hearing", "_line", "_owner", "_state", "given", "heard",
+        "is_closed",
+    )  # fmt: skip
 
     def __init__(self, line: pipeline.Pipeline, audio: feeds.Feeds, start: int, owner: Owner):
         self._line = line
@@ -37,11 +43,13 @@ class Listener:
         self._owner = owner
         self._state = line.streaming_vad.start()
         self.is_closed = False
-        self._hearing = start
-        self.heard = start
+        self._is_hearing = self._hears_last = False
+        self.given = self.heard = start
 
     def listen(self, now: float) -> None:
-        """Let what is unheard wait for the VAD."""
+        """Let what is unheard wait for the VAD, now or after the piece that it hears."""
+        if self._is_hearing:
+            return
         end = min(self.heard + MOST_SAMPLES, self._audio.end)
         item = self._owner.piece_work(self.heard, end, now)
         self._line.pieces.add(stages.Task(item, self._next_piece, self._take, self._owner.fail))
@@ -52,16 +60,16 @@ class Listener:
         self.listen(now)
 
     def _next_piece(self) -> pieces.Piece[Any]:
-        self._hearing = min(self.heard + MOST_SAMPLES, self._audio.end)
-        audio = self._audio.audio(self.heard, self._hearing)
-        return pieces.Piece(self._state, audio, last=self._hears_last())
+        self.given = min(self.heard + MOST_SAMPLES, self._audio.end)
+        self._hears_last = self.is_closed and self.given == self._audio.end
+        self._is_hearing = True
+        audio = self._audio.audio(self.heard, self.given)
+        return pieces.Piece(self._state, audio, last=self._hears_last)
 
     def _take(self, found: pieces.Endpoints[Any], now: float) -> None:
+        self._is_hearing = False
         self._state = found.state
-        self.heard = self._hearing
-        if self.heard < self._audio.end:
+        self.heard = self.given
+        if self.heard < self._audio.end or (self.is_closed and not self._hears_last):
             self.listen(now)
-        self._owner.take_endpoints(found, now, last=self._hears_last())
-
-    def _hears_last(self) -> bool:
-        return self.is_closed and self._hearing == self._audio.end
+        self._owner.take_endpoints(found, now, last=self._hears_last)

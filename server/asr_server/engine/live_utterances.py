@@ -71,8 +71,8 @@ class LiveUtterance:
     """
 
     __slots__ = (
-        "_certain", "_context", "_decided", "_last_character", "_online", "_state", "_tell",
-        "_thinned", "_waiting", "end", "final", "heard", "number", "start", "unsent",
+        "_certain", "_context", "_decided", "_is_stepping", "_last_character", "_online", "_state",
+        "_tell", "_thinned", "_waiting", "end", "final", "heard", "number", "start", "unsent",
     )  # fmt: skip
 
     def __init__(self, context: Context, number: int, start: int, tell: Callable[[], None]) -> None:
@@ -89,6 +89,7 @@ class LiveUtterance:
         self._last_character = ""
         self._waiting: messages.ItemClass | None = None  # the class of the step that waits
         self._thinned = False  # whether a step was shed
+        self._is_stepping = False  # its batch runs
 
     def follow(self, certain: int, now: float, *, goes_on: bool = False) -> None:
         """It is certain up to there: let its next step wait, if all of that is certain.
@@ -98,7 +99,9 @@ class LiveUtterance:
         self._certain = certain
         step = self._plan_step()
         item_class: messages.ItemClass = "partial" if self.end is None else "final"
-        if step is None or self._online is None or self._waiting == item_class:
+        if step is None or self._online is None:
+            return
+        if self._is_stepping or self._waiting == item_class:
             return
         if self._is_shed(goes_on=goes_on):
             return
@@ -111,7 +114,7 @@ class LiveUtterance:
         self._online.stage.add(
             stages.Task(
                 self._context.plan_work(self.number, item_class, step.end - step.start, now),
-                lambda: pieces.Piece(self._state, self._audio(step.start, step.end), step.last),
+                lambda: self._begin_step(step),
                 take,
                 self._context.fail,
             )
@@ -162,8 +165,13 @@ class LiveUtterance:
             return _Step(self.heard, stop, last=False)
         return None if self.end is None else _Step(self.heard, self.end, last=True)
 
+    def _begin_step(self, step: _Step) -> pieces.Piece[Any]:
+        self._is_stepping = True
+        return pieces.Piece(self._state, self._audio(step.start, step.end), step.last)
+
     def _take_step(self, step: _Step, spoken: pieces.Spoken[Any]) -> None:
         self._waiting = None
+        self._is_stepping = False
         self.heard = step.end
         self._state = spoken.state
         text = token_text.join(spoken.tokens, after=self._last_character)

@@ -1,6 +1,7 @@
 """The batch loop: work goes through the stages, each of them batched across sessions.
 
-1. A turn takes what has arrived and runs at most one batch.
+1. A turn takes what has arrived and begins batches for as long as there is room for them; what is
+   computed in the loop's own thread is one batch a turn.
 2. A new configuration holds from the next batch on.
 3. Every utterance is answered once, and every stream comes to its end, unless it is cancelled.
 
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from asr_server.engine import crew as crews
 from asr_server.engine import (
     feeds,
     live_utterances,
@@ -41,12 +43,12 @@ class BatchLoop:
         models: protocols.Models,
         audio: protocols.Audio,
         limits: messages.BatchLimits,
-        device: protocols.Device,
+        crew: crews.Crew,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._audio = audio
         self._limits = limits
-        self._device = device
+        self._crew = crew
         self._clock = clock
         self._free_since = clock()
         self._line = pipeline.Pipeline(models)
@@ -57,10 +59,13 @@ class BatchLoop:
         self._replies: list[messages.ToFront] = []
 
     def turn(self, arrived: Iterable[messages.ToEngine]) -> Turn:
-        """Take messages and run at most one batch."""
+        """Take messages and what was computed, and begin batches."""
         for message in arrived:
             self._accept(message)
-        wait_s = self._run_most_urgent()
+        self._take_finished()
+        wait_s = self._begin_batches()
+        if self._take_finished():
+            wait_s = 0.0
         replies, self._replies = [*self._replies, *self._overload.take_news()], []
         return Turn(replies, self._overload.limit_wait(wait_s))
 
@@ -129,18 +134,29 @@ class BatchLoop:
         if gone is not None:
             self._line.discard(gone.work_id)
 
-    def _run_most_urgent(self) -> float | None:
-        now = self._clock()
-        decision = self._line.decide(
-            self._limits, now, free_since=self._free_since, live=bool(self._streams)
-        )
-        if self._overload.observe(now):
-            self._overload.hold_files(len(self._utterances))
-        if decision is None:
-            return None
-        if isinstance(decision, batch_rule.Wait):
-            return decision.until - now
-        stage, release = decision
-        stage.run(release, self._device, self._clock, self._send)
-        self._free_since = self._clock()
-        return 0.0
+    def _begin_batches(self) -> float | None:
+        """Return for how long to wait before more can begin, if nothing arrives or ends before."""
+        while self._crew.has_room:
+            now = self._clock()
+            free_since = self._free_since if self._crew.is_idle else None
+            decision = self._line.decide(
+                self._limits, now, free_since=free_since, live=bool(self._streams)
+            )
+            if self._overload.observe(now):
+                self._overload.hold_files(len(self._utterances))
+            if decision is None:
+                return None
+            if isinstance(decision, batch_rule.Wait):
+                return decision.until - now
+            stage, release = decision
+            self._crew.begin(stage.begin(release))
+        return None
+
+    def _take_finished(self) -> bool:
+        """Take what was computed, and say whether something was."""
+        finished = self._crew.take_finished()
+        for batch in finished:
+            batch.stage.finish(batch, self._clock, self._send)
+        if finished:
+            self._free_since = self._clock()
+        return bool(finished)

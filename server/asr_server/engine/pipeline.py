@@ -77,9 +77,12 @@ class Pipeline:
             stage.memory_limit_s = float("inf")
 
     def decide(
-        self, limits: messages.BatchLimits, now: float, *, free_since: float, live: bool
+        self, limits: messages.BatchLimits, now: float, *, free_since: float | None, live: bool
     ) -> tuple[AnyStage, batch_rule.Release] | batch_rule.Wait | None:
-        """Return what to run now, or until when to wait for company; None when nothing waits."""
+        """Return what to run now, or until when to wait for company; None when nothing waits.
+
+        `free_since` is None while a batch runs.
+        """
         stage = min(self._all, key=lambda stage: stage.queue.most_urgent)
         if not stage.queue:
             return None
@@ -87,7 +90,9 @@ class Pipeline:
         decision = stage.decide_batch(limits, now, idle=idle, live=live)
         return decision if isinstance(decision, batch_rule.Wait) else (stage, decision)
 
-    def _may_wait(self, stage: AnyStage, free_since: float) -> bool:
-        if stage not in self._entries or any(s.queue for s in self._all if s is not stage):
+    def _may_wait(self, stage: AnyStage, free_since: float | None) -> bool:
+        if free_since is None or stage not in self._entries:
+            return False
+        if any(each.queue for each in self._all if each is not stage):
             return False
         return all(item.enqueued_at >= free_since for item in stage.queue)

@@ -1,7 +1,7 @@
 """A stage of the engine: what waits for one model, how its batches are chosen, run and reported."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic
 
@@ -30,6 +30,32 @@ class Task(Generic[Input, Output]):
     fail: Callable[[str], None]
 
 
+@dataclass(eq=False, slots=True)
+class Batch(Generic[Input, Output]):
+    """Tasks that are computed together; `run` may be called in another thread, all else may not.
+
+    `charged_s` is the time that it has had the engine.
+    """
+
+    stage: "Stage[Input, Output]"
+    release: batch_rule.Release
+    tasks: Sequence[Task[Input, Output]]
+    inputs: Sequence[Input]
+    started_at: float = 0.0
+    took_s: float = 0.0
+    charged_s: float = 0.0
+    outcomes: Sequence[Output | recovery.Poison] = ()
+    too_large: list[int] = field(default_factory=list)
+    dropped: set[int] = field(default_factory=set)
+
+    def run(self, device: protocols.Device, clock: Callable[[], float]) -> None:
+        """Compute it."""
+        self.started_at = clock()
+        compute, too_large = self.stage.compute, self.too_large.append
+        self.outcomes = recovery.run_batch(compute, self.inputs, device, too_large)
+        self.took_s = clock() - self.started_at
+
+
 @dataclass(eq=False)
 class Stage(Generic[Input, Output]):
     """One model with its queue, its learned speed and its memory limit.
@@ -45,6 +71,7 @@ class Stage(Generic[Input, Output]):
     service_time: service_times.ServiceTime = field(default=service_times.ServiceTime())
     memory_limit_s: float = math.inf  # padded seconds of a batch
     _tasks: dict[int, dict[int, Task[Input, Output]]] = field(default_factory=dict)
+    _running: list[Batch[Input, Output]] = field(default_factory=list)
 
     def add(self, task: Task[Input, Output]) -> None:
         """Let a task wait; it replaces one that waits with the same id and index."""
@@ -52,9 +79,11 @@ class Stage(Generic[Input, Output]):
         self._tasks.setdefault(task.item.item_id, {})[task.item.index] = task
 
     def discard(self, item_id: int) -> None:
-        """Drop all tasks of this id, those of a batch whose answers are being told included."""
+        """Drop all tasks of this id, those of batches that run included."""
         self.queue.discard(item_id)
         self._tasks.pop(item_id, None)
+        for batch in self._running:
+            batch.dropped.add(item_id)
 
     def decide_batch(
         self, limits: messages.BatchLimits, now: float, *, idle: bool, live: bool
@@ -74,48 +103,44 @@ class Stage(Generic[Input, Output]):
             live=live,
         )
 
-    def run(
-        self,
-        release: batch_rule.Release,
-        device: protocols.Device,
-        clock: Callable[[], float],
-        send: Send,
-    ) -> None:
-        """Compute a batch that `decide_batch` released, report it, and tell its tasks."""
+    def begin(self, release: batch_rule.Release) -> Batch[Input, Output]:
+        """Return the batch that `decide_batch` released, ready to be computed and finished."""
         self.queue.remove(release.items)
-        inputs = [self._tasks[item.item_id][item.index].gather() for item in release.items]
-        reports: list[messages.ToFront] = []
+        tasks = [self._take_task(item) for item in release.items]
+        batch = Batch(self, release, tasks, [task.gather() for task in tasks])
+        self._running.append(batch)
+        return batch
 
-        def on_out_of_memory(size: int) -> None:
-            limit_s = release.padded_s * size / len(inputs) / 2
+    def finish(self, batch: Batch[Input, Output], clock: Callable[[], float], send: Send) -> None:
+        """Learn from a batch that was computed, report it, and tell its tasks."""
+        reports: list[messages.ToFront] = []
+        padded_s = batch.release.padded_s
+        for size in batch.too_large:
+            limit_s = padded_s * size / len(batch.inputs) / 2
             self.memory_limit_s = min(self.memory_limit_s, limit_s)
             reports.append(messages.OutOfMemory(self.name, self.memory_limit_s))
-
-        start = clock()
-        outcomes = recovery.run_batch(self.compute, inputs, device, on_out_of_memory)
-        busy_s = clock() - start
-        if not reports and not any(isinstance(outcome, recovery.Poison) for outcome in outcomes):
-            self.service_time = self.service_time.after(release.padded_s, busy_s)
-        for report in [self._describe(release, start, busy_s), *reports]:
+        if not reports and not any(isinstance(each, recovery.Poison) for each in batch.outcomes):
+            self.service_time = self.service_time.after(padded_s, batch.took_s)
+        for report in [self._describe(batch), *reports]:
             send(report)
-        for item, outcome in zip(release.items, outcomes, strict=True):
-            self._tell(item, outcome, clock())
+        for task, outcome in zip(batch.tasks, batch.outcomes, strict=True):
+            if task.item.item_id in batch.dropped:
+                continue
+            if isinstance(outcome, recovery.Poison):
+                task.fail(outcome.reason)
+            else:
+                task.take(outcome, clock())
+        self._running.remove(batch)
 
-    def _tell(self, item: work.WorkItem, outcome: Output | recovery.Poison, now: float) -> None:
-        siblings = self._tasks.get(item.item_id, {})
-        task = siblings.pop(item.index, None)
-        if task is None:  # discarded, because another task of this id has failed
-            return
+    def _take_task(self, item: work.WorkItem) -> Task[Input, Output]:
+        siblings = self._tasks[item.item_id]
+        task = siblings.pop(item.index)
         if not siblings:
             del self._tasks[item.item_id]
-        if isinstance(outcome, recovery.Poison):
-            task.fail(outcome.reason)
-        else:
-            task.take(outcome, now)
+        return task
 
-    def _describe(
-        self, release: batch_rule.Release, start: float, busy_s: float
-    ) -> messages.BatchRan:
+    def _describe(self, batch: Batch[Input, Output]) -> messages.BatchRan:
+        release = batch.release
         items = [
             item for item in release.items if self.most_items is None or item.item_class == "file"
         ]
@@ -124,8 +149,8 @@ class Stage(Generic[Input, Output]):
             size=len(release.items),
             audio_s=release.audio_s,
             padded_s=release.padded_s,
-            busy_s=busy_s,
+            busy_s=batch.charged_s,
             reason=release.reason,
             classes=tuple(item.item_class for item in items),
-            waits=tuple(max(0.0, start - item.enqueued_at) for item in items),
+            waits=tuple(max(0.0, batch.started_at - item.enqueued_at) for item in items),
         )

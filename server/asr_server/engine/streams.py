@@ -37,7 +37,7 @@ class Stream:
         self._context = context
         self._listener = listener.Listener(context.line, context.audio, request.start, self)
         self._hindsight = context.line.streaming_vad.hindsight_ms * SAMPLES_PER_MS
-        self._waiting_since = 0.0  # when the oldest audio came that the VAD has not heard
+        self._waiting_since = 0.0  # when the oldest audio came that the VAD was not given
         self._utterances: deque[live_utterances.LiveUtterance] = deque()
         self._next_number = request.first_utterance
         self._decided = self._settled = request.start
@@ -131,7 +131,7 @@ class Stream:
             self._context.send(messages.StreamEnded(stream_id))
 
     def _note_arrival(self, received_at: float) -> None:
-        if self._listener.heard == self._context.audio.end:
+        if self._listener.given == self._context.audio.end:
             self._waiting_since = received_at
 
     def _position(self, ms: int) -> int:

@@ -4,13 +4,20 @@ import gc
 
 import torch
 
+MOST_WORKERS = 2  # stages overlap, and more batches at a time would be smaller ones
+
 
 class TorchDevice:
-    """One torch device, `cpu` or `cuda`."""
+    """One torch device, `cpu` or `cuda`, and the threads that compute on it.
+
+    `workers` is how many batches run at a time. On a CPU two workers share the threads; on a GPU
+    two batches at a time were not measured, and there is one.
+    """
 
     def __init__(self, name: str, threads: int) -> None:
         self._is_cuda = name.startswith("cuda")
-        torch.set_num_threads(threads)
+        self.workers = 1 if self._is_cuda else min(MOST_WORKERS, threads)
+        torch.set_num_threads(threads // self.workers)
 
     def is_lost(self, error: Exception) -> bool:
         """Say whether nothing can be computed after this error: a CUDA context does not recover."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from asr_server.engine import loop
+from asr_server.engine import crew, loop
 from asr_server.link import messages
 from asr_server.speech.spans import Span
 from asr_server.speech.words import Words
@@ -114,12 +114,12 @@ def spans_of(row):
 class Front:
     """Puts audio into a plain array and drives a loop, turn by turn, without threads."""
 
-    def __init__(self, *, limits, models, clock, seconds):
+    def __init__(self, *, limits, models, clock, seconds, make_crew=crew.Crew):
         self.clock = clock
         self.models = models
         self.device = FakeDevice()
         self.audio = np.zeros(16_000 * seconds, dtype=np.int16)
-        self.loop = loop.BatchLoop(models, self.audio, limits, self.device, clock)
+        self.loop = loop.BatchLoop(models, self.audio, limits, make_crew(self.device, clock), clock)
         self.callers = {}
         self._used = 0
         self._items = 0
@@ -191,11 +191,18 @@ def device():
 
 @pytest.fixture
 def make_front(clock):
-    def make(*, batch_size=8, batch_audio_s=60.0, max_wait_ms=5.0, seconds=4000, **models):
+    def make(
+        *,
+        batch_size=8,
+        batch_audio_s=60.0,
+        max_wait_ms=5.0,
+        seconds=4000,
+        make_crew=crew.Crew,
+        **models,
+    ):
         limits = messages.BatchLimits(batch_size, batch_audio_s, max_wait_ms)
-        return Front(
-            limits=limits, models=FakeModels(clock, **models), clock=clock, seconds=seconds
-        )
+        fake = FakeModels(clock, **models)
+        return Front(limits=limits, models=fake, clock=clock, seconds=seconds, make_crew=make_crew)
 
     return make
 

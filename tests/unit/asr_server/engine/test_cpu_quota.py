@@ -8,7 +8,7 @@ QUOTAS = {
     "no cgroup at all": ({}, 7),
     "v2 without a limit": ({"cpu.max": "max 100000\n"}, 7),
     "v2, four and a half": ({"cpu.max": "450000 100000\n"}, 3),
-    "v2, two CPUs": ({"cpu.max": "200000 100000\n"}, 1),
+    "v2, two CPUs": ({"cpu.max": "200000 100000\n"}, 2),
     "v2, one and a half": ({"cpu.max": "150000 100000\n"}, 1),
     "v2, a tenth": ({"cpu.max": "10000 100000\n"}, 1),
     "v2, more than there are": ({"cpu.max": "6400000 100000\n"}, 7),
@@ -18,7 +18,7 @@ QUOTAS = {
 
 
 @pytest.mark.parametrize(("files", "threads"), QUOTAS.values(), ids=QUOTAS)
-def test_threads_follow_the_quota_and_leave_a_cpu_to_the_front(
+def test_threads_follow_the_quota_and_leave_a_cpu_of_many_to_the_front(
     tmp_path, monkeypatch, files, threads
 ):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
