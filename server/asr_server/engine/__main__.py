@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from asr_server import logs
 from asr_server.engine import crew as crews
 from asr_server.engine import inbox as inboxes
-from asr_server.engine import loop, startup
+from asr_server.engine import loop, startup, watchdog
 from asr_server.link import arena, channel, messages
 
 
@@ -68,7 +68,9 @@ def run(options: Options, front: channel.EngineChannel) -> int:
         front.send([messages.LoadFailed(str(error))])
         return 1
     audio = arena.attach(options.arena_fd, options.arena_samples)
-    crew = crews.Crew(device, time.monotonic, workers=device.workers, wake=inbox.wake)
+    dog = watchdog.Watchdog(time.monotonic)
+    dog.start()
+    crew = crews.Crew(device, time.monotonic, workers=device.workers, wake=inbox.wake, watchdog=dog)
     batches = loop.BatchLoop(models, audio, options.limits, crew)
     gc.freeze()  # what torch has made stays: the collector need not look at it again
     load_s = time.monotonic() - began

@@ -12,6 +12,7 @@ from concurrent import futures
 from typing import Any
 
 from asr_server.engine import protocols, stages
+from asr_server.engine import watchdog as watchdogs
 
 AnyBatch = stages.Batch[Any, Any]
 
@@ -30,11 +31,13 @@ class Crew:
         *,
         workers: int = 1,
         wake: Callable[[], object] = lambda: None,
+        watchdog: watchdogs.Watchdog | None = None,
     ) -> None:
         self._device = device
         self._clock = clock
         self._workers = workers
         self._wake = wake
+        self._watchdog = watchdog or watchdogs.Watchdog(clock)
         self._pool = futures.ThreadPoolExecutor(workers, "batch") if workers > 1 else None
         self._running: dict[AnyBatch, futures.Future[None] | None] = {}
         self._charged_until = clock()
@@ -54,9 +57,9 @@ class Crew:
         self._charge()
         self._running[batch] = None
         if self._pool is None:
-            batch.run(self._device, self._clock)
+            self._compute(batch)
             return
-        future = self._pool.submit(batch.run, self._device, self._clock)
+        future = self._pool.submit(self._compute, batch)
         self._running[batch] = future
         future.add_done_callback(lambda _: self._wake())
 
@@ -70,6 +73,11 @@ class Crew:
             if future:
                 future.result()
         return ended
+
+    def _compute(self, batch: AnyBatch) -> None:
+        about = f"a batch of {len(batch.tasks)} for {batch.stage.name}"
+        with self._watchdog.watch(about, batch.release.padded_s):
+            batch.run(self._device, self._clock)
 
     def _charge(self) -> None:
         now = self._clock()

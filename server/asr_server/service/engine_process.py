@@ -2,7 +2,7 @@
 
 A first engine that cannot load its models ends the server, with the reason; later ones are tried
 again with growing pauses, because what worked once may work again. The channel's end is the sign of
-an engine's death, and closing it is how the server ends an engine.
+an engine's death, and closing it is how the server ends an engine. One that hangs is killed.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ STABLE_S = 30.0  # an engine that lived shorter is restarted after a pause
 BACKOFF_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 MAX_FAILED_STARTS = 5
 EXIT_S = 3.0
+WATCH_S = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ class EngineProcess:
     async def _run_one(self) -> None:
         front, back = socket.socketpair()
         channel = await FrontChannel.open(front)
-        process = None
+        process = watching = None
         try:
             with back:
                 process = await self._spawn(back.fileno())
@@ -86,14 +87,26 @@ class EngineProcess:
             self._link.connect(channel)
             self._has_loaded = True
             self._on_loaded()
+            watching = asyncio.create_task(self._end_when_stalled(process))
             while (message := await _receive(channel)) is not None:
                 self._link.handle(message)
         finally:
+            if watching is not None:
+                watching.cancel()
             self._link.disconnect()
             await channel.close()
             if process is not None:
                 await _end(process)
         logger.error("the engine died (status %s) and is started again", process.returncode)
+
+    async def _end_when_stalled(self, process: asyncio.subprocess.Process) -> None:
+        """Kill an engine that has work and says nothing: it hangs, its own watchdog included."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            if self._link.stalled:
+                break
+        logger.error("the engine has work and says nothing: it hangs, and is killed")
+        process.kill()
 
     async def _spawn(self, channel_fd: int) -> asyncio.subprocess.Process:
         arena, limits = self._link.arena, self._link.limits

@@ -27,7 +27,7 @@ from asr_server.link.messages import (
     StreamEnded,
 )
 
-POISON, DIE_ONCE, HOLD, TELL_LIMIT, BABBLE_ONCE = 66, 67, 68, 69, 70
+POISON, DIE_ONCE, HOLD, TELL_LIMIT, BABBLE_ONCE, HANG, HANG_ONCE = range(66, 73)
 
 
 def main():
@@ -82,6 +82,8 @@ def answer(message, audio, limits, folder):
     first = int(audio[0])
     if first == POISON or (first == DIE_ONCE and not seen):
         os.kill(os.getpid(), signal.SIGKILL)
+    if first == HANG or (first == HANG_ONCE and not seen):
+        os.kill(os.getpid(), signal.SIGSTOP)
     if first == BABBLE_ONCE and not seen:
         return [msgspec.Raw(b"babble")]
     if first == HOLD:

@@ -11,13 +11,15 @@ import pytest
 from asr_server.link.arena import Arena
 from asr_server.link.messages import BatchLimits, Failed, Recognized, SheddingLimits
 from asr_server.metrics import Metrics
-from asr_server.service import engine_process
+from asr_server.service import engine_link, engine_process
 from asr_server.service.engine_link import EngineLink
 from asr_server.service.engine_process import EngineError, EngineProcess
 
 SCRIPT = str(Path(__file__).with_name("scripted_engine.py"))
-GOOD, POISON, DIE_ONCE, HOLD, TELL_LIMIT, BABBLE_ONCE = 1, 66, 67, 68, 69, 70
+GOOD = 1
+POISON, DIE_ONCE, HOLD, TELL_LIMIT, BABBLE_ONCE, HANG, HANG_ONCE = range(66, 73)
 SAMPLES = 4096
+LONGEST_BATCH_S = 60.0
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -28,7 +30,7 @@ class Engine:
     def __init__(self, mode, folder):
         self.folder, self.metrics, self.reports = folder, Metrics(), []
         self.link = EngineLink(
-            Arena.create(64 * SAMPLES), BatchLimits(4, 60.0, 0.0), self.reports.append
+            Arena.create(64 * SAMPLES), BatchLimits(4, LONGEST_BATCH_S, 0.0), self.reports.append
         )
         self.loaded = asyncio.Event()
         command = (sys.executable, SCRIPT, mode, str(folder))
@@ -139,6 +141,30 @@ async def test_an_engine_that_talks_nonsense_is_replaced(start):
     engine = start()
     assert texts([await engine.recognize(BABBLE_ONCE)]) == [str(SAMPLES + BABBLE_ONCE - 1)]
     assert engine.starts == 2
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """An engine may be silent for a moment only."""
+    monkeypatch.setattr(engine_process, "WATCH_S", 0.02)
+    monkeypatch.setattr(engine_link, "SILENT_S", 0.2 - LONGEST_BATCH_S)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_when_the_engine_hangs_its_work_is_done_by_the_next_and_answered_once(start):
+    engine = start()
+    work = [engine.recognize(first) for first in (GOOD, HANG_ONCE, GOOD)]
+    answers = await asyncio.gather(*work)
+    assert texts(answers) == [str(SAMPLES), str(SAMPLES + HANG_ONCE - 1), str(SAMPLES)]
+    assert (engine.starts, engine.restarts) == (2, 1)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_an_item_over_which_the_engine_hangs_twice_fails_alone(start):
+    engine = start()
+    answers = await asyncio.gather(*[engine.recognize(first) for first in (GOOD, HANG, GOOD)])
+    assert texts(answers)[::2] == [str(SAMPLES)] * 2
+    assert isinstance(answers[1], Failed)
 
 
 async def test_a_cancelled_item_is_dropped_and_its_room_is_free(start, eventually, tmp_path):
