@@ -19,7 +19,7 @@ from asr_server.link.arena import Arena
 from asr_server.link.messages import BatchLimits, SheddingLimits
 from asr_server.metrics import Metrics
 from asr_server.scheduling.shedding import Step
-from asr_server.service import bounds, engine_process, measure
+from asr_server.service import bounds, engine_process, gpu, measure
 from asr_server.service.admission import LOADING, Admission
 from asr_server.service.connection import Surroundings
 from asr_server.service.drain import drain
@@ -121,6 +121,8 @@ class Server:
         ]
         if self._settings.live_config is not None:
             tasks.append(self._live_config.watch(self._settings.live_config))
+        if self._settings.device != "cpu":
+            tasks.append(gpu.watch_gpu(self._metrics.registry, gpu.Nvml))
         return tasks
 
     def _open(self) -> None:

@@ -217,6 +217,22 @@ class ServerMetrics:
         )
 
 
+class GpuMetrics:
+    """The GPU. Made when one is read for the first time: without a GPU there are no such series."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.utilization = Gauge(
+            "asr_gpu_utilization_ratio",
+            "Share of the time that the GPU runs kernels, of whomever, by NVML.",
+            registry=registry,
+        )
+        self.memory_used_bytes = Gauge(
+            "asr_gpu_memory_used_bytes",
+            "GPU memory in use, by whomever, by NVML.",
+            registry=registry,
+        )
+
+
 class Metrics:
     """All metrics, in one registry."""
 

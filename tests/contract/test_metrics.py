@@ -3,12 +3,13 @@
 import typing
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from asr_operator.api import spec
 from asr_operator.children import pod
 from asr_operator.state.policy import ServerPolicy
 from asr_server.link import messages
-from asr_server.metrics import Metrics
+from asr_server.metrics import GpuMetrics, Metrics
 
 NAMES = {
     "asr_audio_seconds_total": {"class"},
@@ -27,6 +28,8 @@ NAMES = {
     "asr_event_loop_lag_seconds": set(),
     "asr_final_latency_seconds": {"mode"},
     "asr_first_partial_seconds": {"mode"},
+    "asr_gpu_memory_used_bytes": set(),
+    "asr_gpu_utilization_ratio": set(),
     "asr_max_wait_seconds": set(),
     "asr_oom_total": set(),
     "asr_partial_lag_seconds": {"mode"},
@@ -51,7 +54,12 @@ def declared():
     metrics = Metrics()
     collectors = [
         each
-        for group in (metrics.session, metrics.engine, metrics.server)
+        for group in (
+            metrics.session,
+            metrics.engine,
+            metrics.server,
+            GpuMetrics(CollectorRegistry()),
+        )
         for each in vars(group).values()
     ]
     return {

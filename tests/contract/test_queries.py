@@ -3,19 +3,19 @@
 import re
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from asr_operator.cluster import queries
 from asr_operator.cluster.queries import Query, Windows
-from asr_server.metrics import Metrics
+from asr_server.metrics import GpuMetrics, Metrics
 
 IDENTITY_LABELS = {"asr_namespace", "asr_service", "asr_pod"}
-LATER = {"asr_gpu_utilization_ratio"}  # of servers with a GPU, once they measure it
 
 
 def served():
     """Return the names of all series that the server can have."""
     metrics = Metrics()
-    groups = (metrics.session, metrics.engine, metrics.server)
+    groups = (metrics.session, metrics.engine, metrics.server, GpuMetrics(CollectorRegistry()))
     found = {}
     for metric in (each for group in groups for each in vars(group).values()):
         name, labels = metric.describe()[0].name, set(metric._labelnames)
@@ -33,7 +33,7 @@ def served():
 @pytest.mark.parametrize("query", Query)
 def test_every_series_that_is_asked_for_exists(query):
     promql = queries.load_queries(None).render(query, Windows(60, 120))
-    asked = set(re.findall(r"asr_\w+", promql)) - IDENTITY_LABELS - LATER
+    asked = set(re.findall(r"asr_\w+", promql)) - IDENTITY_LABELS
     assert asked <= served().keys()
     counters = asked - {"asr_server_info"}
     kept = re.match(r"(?:max|sum) by \(([^)]*)\)", promql)

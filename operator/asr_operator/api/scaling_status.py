@@ -25,6 +25,8 @@ class LoadSummary:
     refused_per_s: str | None = None
     engine_duty: str | None = None
     gpu_utilization: str | None = None
+    gpu_signal: str | None = None
+    gpus_shared: bool | None = None
 
 
 # The fields of `LoadSummary` by their names in the resource.
@@ -36,6 +38,8 @@ LOAD_FIELDS: Final = {
     "refusedPerSecond": "refused_per_s",
     "engineDuty": "engine_duty",
     "gpuUtilization": "gpu_utilization",
+    "gpuSignal": "gpu_signal",
+    "gpusShared": "gpus_shared",
 }
 
 

@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping
 
 from asr_operator.api.names import Reason
+from asr_operator.cluster import gpu_signals
+from asr_operator.cluster.gpu_signals import GpuLoad
 from asr_operator.cluster.load_rows import Answers, ServiceRows, is_known
 from asr_operator.cluster.queries import Query
 from asr_operator.cluster.work_queue import Key
@@ -33,10 +35,11 @@ def build_load(
     window_s = float(answers.windows.window_s)
     latency = rows.buckets(Query.FINAL_LATENCY)
     finals = quantiles.count_observations(latency)
+    gpus = gpu_signals.choose_gpu_load(rows, fresh)
     return LoadSample(
         at=answers.at,
         window_s=window_s,
-        pods=_read_pods(rows, ages_s, fresh, demand),
+        pods=_read_pods(rows, ages_s, demand, gpus, question.stale_s),
         demand_audio_ratio=total,
         demand_peak_ratio=_find_peak(rows, total),
         refused_per_s=_add_up(rows.by_pod(Query.REFUSED), fresh),
@@ -44,6 +47,8 @@ def build_load(
         final_latency_s=quantiles.compute_quantile(question.quantile, latency),
         queue_wait_s=quantiles.compute_quantile(question.quantile, rows.buckets(Query.QUEUE_WAIT)),
         stages=_read_stages(rows),
+        gpu_signal=gpus.signal,
+        gpus_are_shared=gpus.is_shared,
     )
 
 
@@ -60,13 +65,17 @@ def _compute_demand(rows: ServiceRows, fresh: set[str]) -> dict[str, float]:
 
 
 def _read_pods(
-    rows: ServiceRows, ages_s: Mapping[str, float], fresh: set[str], demand: Mapping[str, float]
+    rows: ServiceRows,
+    ages_s: Mapping[str, float],
+    demand: Mapping[str, float],
+    gpus: GpuLoad,
+    stale_s: float,
 ) -> tuple[PodLoad, ...]:
     duty, cpu = rows.by_pod(Query.DUTY), rows.by_pod(Query.CPU)
     gauges = rows.gauges()
     pods = []
     for pod, age_s in sorted(ages_s.items()):
-        if pod not in fresh:
+        if age_s > stale_s:
             pods.append(PodLoad(pod, age_s))
             continue
         found = {name: value for name, value in gauges.get(pod, {}).items() if is_known(value)}
@@ -79,7 +88,7 @@ def _read_pods(
                 demand_audio_ratio=demand.get(pod),
                 duty_ratio=duty.get(pod),
                 cpu_ratio=cpu.get(pod),
-                gpu_ratio=found.get("asr_gpu_utilization_ratio"),
+                gpu_ratio=gpus.by_pod.get(pod),
                 config_generation=_whole(found.get("asr_config_generation")),
                 batch_size_limit=_whole(found.get("asr_batch_size_limit")),
             )

@@ -95,6 +95,8 @@ def build_load(tick: Tick) -> LoadSummary | None:
         refused_per_s=_render_decimal(load.refused_per_s),
         engine_duty=_render_mean(pod.duty_ratio for pod in load.pods),
         gpu_utilization=_render_mean(pod.gpu_ratio for pod in load.pods),
+        gpu_signal=load.gpu_signal,
+        gpus_shared=load.gpus_are_shared or None,
     )
 
 

@@ -83,12 +83,20 @@ def describe_load(load: LoadSummary, sessions: int | None, spec: AsrServiceSpec)
         f" (objective {objective.final_latency_ms} ms)",
         load.queue_wait_ms is not None and f"of queue wait {load.queue_wait_ms} ms",
         load.engine_duty is not None and f"engines busy {load.engine_duty} of the time",
-        load.gpu_utilization is not None and f"GPUs busy {load.gpu_utilization} of the time",
+        load.gpu_utilization is not None and describe_gpus(load),
         load.refused_per_s is not None
         and float(load.refused_per_s) > 0
         and f"{load.refused_per_s} sessions refused per second",
     )
     return ", ".join(fact for fact in facts if fact) or "nothing is known"
+
+
+def describe_gpus(load: LoadSummary) -> str:
+    """Return how busy the GPUs are, and how that is known."""
+    by = f" (by {load.gpu_signal})" if load.gpu_signal else ""
+    if load.gpus_shared:
+        return f"GPUs that other pods share busy {load.gpu_utilization} of the time for it{by}"
+    return f"GPUs busy {load.gpu_utilization} of the time{by}"
 
 
 def _list_entries(seen: Subject, now: datetime) -> Iterator[Entry]:

@@ -71,6 +71,8 @@ class LoadSample:
     where a quantile lies beyond the last bucket it is the bound of that bucket. `finals` is how
     many answers `final_latency_s` rests on. Where a pod is silent or reports nonsense these are
     sums over the others; the pod itself is missing or has None where it should have a value.
+    `gpu_signal` is the series that `gpu_ratio` of all pods comes from; `gpus_are_shared` says that
+    a GPU is another pod's too, by time-slicing.
     `at` is the operator's clock; ages are taken from Prometheus' clock alone.
     """
 
@@ -84,6 +86,8 @@ class LoadSample:
     final_latency_s: float | None = None
     queue_wait_s: float | None = None
     stages: tuple[StageLoad, ...] = ()
+    gpu_signal: str | None = None
+    gpus_are_shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)

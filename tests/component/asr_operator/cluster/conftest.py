@@ -1,7 +1,7 @@
 """A real Prometheus on loopback that scrapes synthetic server pods, each of them a scenario.
 
 The first scrape of a pod brings half an hour of its past, with timestamps, so that rates over
-minutes are exact within seconds.
+minutes are exact within seconds. Beside them are DCGM exporters, whose text is in tests/data/dcgm.
 """
 
 import contextlib
@@ -48,6 +48,8 @@ class Pod:
     resets_after_s: float = math.inf
     ends_before_s: float = 0.0
     is_down: bool = False
+    device: str = "cpu"
+    nvml: float | None = None
     jobs: tuple[str, ...] = ("servers",)
 
     @property
@@ -59,7 +61,7 @@ class Pod:
         age = (now - START) % self.resets_after_s
         who = f'asr_namespace="speech",asr_service="{self.service}",asr_pod="{self.name}"'
         found = {
-            f'asr_server_info{{{who},version="1",device="cpu",model="demo"}}': 1,
+            f'asr_server_info{{{who},version="1",device="{self.device}",model="demo"}}': 1,
             'asr_received_audio_seconds_total{class="file"}': self.audio * age,
             'asr_received_items_total{class="file"}': self.inputs * age,
             'asr_refused_sessions_total{reason="full"}': self.refused / 2 * age,
@@ -80,6 +82,8 @@ class Pod:
             'asr_batch_release_total{stage="asr",reason="size"}': self.inputs / 16 * age,
             'asr_batch_release_total{stage="asr",reason="idle"}': self.inputs * 3 / 16 * age,
         }
+        if self.nvml is not None:
+            found["asr_gpu_utilization_ratio"] = self.nvml
         for bound, share in BUCKETS.items():
             count = self.inputs * share * age
             found[f'asr_final_latency_seconds_bucket{{mode="offline",le="{bound}"}}'] = count
@@ -104,7 +108,21 @@ PODS = [
     Pod("claimed", "c", instance="twin:8081", jobs=("others",)),
     Pod("stale", "a", ends_before_s=200.0),
     Pod("restarting", "a", resets_after_s=45.0),
+    *(
+        Pod(service, f"{service}-{number}", device="cuda", nvml=nvml)
+        for service, nvmls in {
+            "sm": (0.9, 0.9),
+            "util": (0.9, None),
+            "mig": (None, None),
+            "sliced": (0.97, 0.97),
+            "lost": (0.4, 0.6),
+            "engine": (None, math.nan),
+            "nvml": (0.35, 0.45),
+        }.items()
+        for number, nvml in enumerate(nvmls)
+    ),
 ]
+DCGM = {path.stem: path.read_bytes() for path in sorted(ROOT.glob("tests/data/dcgm/*.txt"))}
 
 
 class Exporter(ThreadingHTTPServer):
@@ -123,10 +141,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         server = self.server
-        pod = server.pods[self.path]
-        status = 500 if pod.is_down else 200
-        body = b"" if pod.is_down else self._render(pod, is_new=self.path not in server.seen)
-        server.seen.add(self.path)
+        status, body = 200, DCGM.get(self.path.removeprefix("/dcgm/"), b"")
+        if not body:
+            pod = server.pods[self.path]
+            status = 500 if pod.is_down else 200
+            body = b"" if pod.is_down else self._render(pod, is_new=self.path not in server.seen)
+            server.seen.add(self.path)
         self.send_response(status)
         self.send_header("Content-Type", "text/plain; version=0.0.4")
         self.send_header("Content-Length", str(len(body)))
@@ -179,6 +199,18 @@ def render_config(exporter: Exporter) -> str:
         }
         targets.setdefault(path.split("/")[1], []).append(target)
     jobs = [{"job_name": job, "static_configs": each} for job, each in targets.items()]
+    for name in DCGM:
+        labels = {"instance": f"{name}:9400", "pod": "dcgm-exporter-78z52", "namespace": "gpu"}
+        jobs.append(
+            {
+                "job_name": f"dcgm-{name}",
+                "metrics_path": f"/dcgm/{name}",
+                "honor_labels": name != "util",
+                "static_configs": [
+                    {"targets": [f"127.0.0.1:{exporter.server_address[1]}"], "labels": labels}
+                ],
+            }
+        )
     return json.dumps(
         {"global": {"scrape_interval": "2s", "scrape_timeout": "2s"}, "scrape_configs": jobs}
     )
@@ -217,7 +249,8 @@ def prometheus_url(tmp_path_factory) -> Iterator[str]:
 
 def is_scraped(url: str) -> bool:
     with contextlib.suppress(OSError):
-        up = f"count(count_over_time(up[1m]) >= 2) == {sum(len(pod.jobs) for pod in PODS)}"
+        targets = sum(len(pod.jobs) for pod in PODS) + len(DCGM)
+        up = f"count(count_over_time(up[1m]) >= 2) == {targets}"
         return bool(ask(url, up))
     return False
 

@@ -25,7 +25,9 @@ FULL = AsrServiceStatus(
     desired_batch_size=16,
     applied_batch_size=8,
     sessions=12,
-    load=LoadSummary(TIME, 412, 30, "3.20", "0.00", "0.42", "0.55"),
+    load=LoadSummary(
+        TIME, 412, 30, "3.20", "0.00", "0.42", "0.55", "some_series", gpus_shared=True
+    ),
     recommendation=Recommendation(3, 20),
     bounds=BoundsInForce(4, 20, ("office", "launch"), TIME),
     scaling_history=(

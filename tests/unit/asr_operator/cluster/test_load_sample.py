@@ -48,7 +48,6 @@ def test_other_services_are_not_seen():
         ("received_audio", {}, "demand_audio_ratio"),
         ("gauges", {"metric": "asr_sessions", "state": "idle"}, "sessions"),
         ("gauges", {"metric": "asr_session_limit"}, "session_limit"),
-        ("gauges", {"metric": "asr_gpu_utilization_ratio"}, "gpu_ratio"),
         ("gauges", {"metric": "asr_config_generation"}, "config_generation"),
         ("gauges", {"metric": "asr_batch_size_limit"}, "batch_size_limit"),
     ],

@@ -25,7 +25,7 @@ def test_every_placeholder_is_filled_in(query):
 
 
 def test_about_a_dozen_questions_are_asked():
-    assert len(Query) == 15
+    assert len(Query) == 16
     assert {*queries.INSTANT, *queries.WINDOWED} == set(Query)
 
 

@@ -150,6 +150,15 @@ def test_the_load_is_told_as_it_was_measured(load, blind, now):
     assert scaling_report.count_sessions(tick) == 7
 
 
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_how_busy_gpus_are_is_told_with_the_signal_that_says_so(load, blind, is_shared):
+    pods = {"a": {"gpu_ratio": 0.5}, "b": {"gpu_ratio": 0.7}}
+    sample = load(pods, gpu_signal="some_series", gpus_are_shared=is_shared)
+    told = scaling_report.build_load(replace(blind, load=sample))
+    assert (told.gpu_utilization, told.gpu_signal) == ("0.60", "some_series")
+    assert told.gpus_shared is (True if is_shared else None)
+
+
 def test_what_is_not_known_is_absent(load, blind):
     assert scaling_report.build_load(blind) is None
     assert scaling_report.count_sessions(blind) is None

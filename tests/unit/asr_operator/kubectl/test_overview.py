@@ -147,6 +147,16 @@ def test_batch_size_says_whether_it_is_in_force(lines, seen, applied, spec, stat
             " of queue wait 20 ms, GPUs busy 0.9 of the time, 0.5 sessions refused per second;"
             " 60 s ago.",
         ),
+        (
+            {"time": LOAD["time"], "gpuUtilization": "0.9", "gpuSignal": "DCGM_FI_DEV_GPU_UTIL"},
+            None,
+            "GPUs busy 0.9 of the time (by DCGM_FI_DEV_GPU_UTIL); 60 s ago.",
+        ),
+        (
+            {"time": LOAD["time"], "gpuUtilization": "0.4", "gpuSignal": "x", "gpusShared": True},
+            None,
+            "GPUs that other pods share busy 0.4 of the time for it (by x); 60 s ago.",
+        ),
         ({"time": LOAD["time"], "refusedPerSecond": "0"}, 0, "0 sessions open; 60 s ago."),
         ({"time": LOAD["time"]}, None, "nothing is known; 60 s ago."),
     ],
