@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup check static component-server component-rest quick format test e2e e2e-full peers images simulate crds dashboards demo-models demo demo-down
+.PHONY: help setup check static component-server component-rest quick format test e2e e2e-full peers images simulate bench gpu gpu-packages crds dashboards demo-models demo demo-down
 
 cache := $(or $(ASR_OPERATOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/asr-operator)
 uv_version := 0.13.9
@@ -11,6 +11,8 @@ uv := $(cache)/uv-$(uv_version)/bin/uv
 venv := .venv/.synced
 helm := $(shell command -v helm || echo $(cache)/bin/helm)
 promtool := $(shell command -v promtool || echo $(cache)/bin/promtool)
+gpu_python := $(or $(wildcard .venv/bin/python),python3)
+GPU_PYTHON ?= 3.11
 ffmpeg := $(shell command -v ffmpeg || echo /usr/bin/ffmpeg)
 
 help: ## list the targets
@@ -77,6 +79,19 @@ peers: $(venv) ## speak to the server with other people's clients: make peers FU
 
 simulate: $(venv) ## the autoscaler against other rules and oracles in simulation (10 to 15 minutes)
 	@.venv/bin/python -m benchmarks.autoscaling
+
+bench: $(venv) ## the server's speed beside FunASR's own (12 minutes; FUNASR_SRC=<checkout of FunASR> adds its WebSocket server)
+	@.venv/bin/python -m benchmarks.server
+
+gpu: ## on a CUDA machine that has torch: correctness, throughput, sessions (unattended; benchmarks/results/gpu.json)
+	@PYTHONPATH=server:build/gpu-packages $(gpu_python) -m benchmarks.gpu
+
+gpu-packages: $(uv) ## what make gpu needs besides torch and numpy, for a machine without a network (GPU_PYTHON=3.11)
+	@rm -rf build/gpu-packages
+	@$(uv) export -q --frozen --no-dev --no-emit-workspace --no-hashes --no-header --no-annotate --package asr-server --extra engine \
+	  | grep -E '^(msgspec|prometheus-client|pyyaml|sentencepiece|soxr|websockets)==' \
+	  | $(uv) pip install -q --target build/gpu-packages --python-version $(GPU_PYTHON) --only-binary :all: --no-deps -r -
+	@du -sh build/gpu-packages
 
 images: ## build localhost/asr-operator:dev and localhost/asr-server:dev, by Docker or by buildah as root
 	@tests/cluster/images

@@ -13,9 +13,13 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from asr_server.bench import corpus, speech
 from benchmarks.fuzz.grammar import Speaker
-from benchmarks.fuzz.server import Server
+from benchmarks.serving import Server
 
 HOSTILE, GOOD = 8, 3
+FLAGS = (
+    *("--threads=1", "--max-utterance=20", "--audio-buffer-mb=64", "--idle-timeout=60"),
+    *("--max-message-bytes=1000000", "--decoders=4"),
+)
 ANSWER_S = 300.0  # dozens of files in one session, each a start of ffmpeg, on a busy machine
 REPORT_S = 5.0
 SETTLE_S = 20.0
@@ -159,7 +163,7 @@ class Attack:
 
 async def attack(seed: str, wanted: int) -> tuple[Counter[str], list[dict[str, Any]]]:
     """Send `wanted` hostile messages to a server of our own; return counts and findings."""
-    server = Server()
+    server = Server(*FLAGS)
     await asyncio.to_thread(server.__enter__)
     try:
         attack = Attack(server, seed, wanted)

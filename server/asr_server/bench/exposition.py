@@ -22,8 +22,24 @@ class Spread:
 
     count: float
     mean: float
-    p95: float
-    """By straight lines between buckets; infinite beyond the last."""
+    bounds: tuple[tuple[float, float], ...]
+    """Upper bounds of the buckets, and how many were at most that."""
+
+    @property
+    def p95(self) -> float:
+        """See `quantile`."""
+        return self.quantile(0.95)
+
+    def quantile(self, ratio: float) -> float:
+        """Return a quantile by straight lines between bounds; infinite beyond the last."""
+        below, passed, rank = 0.0, 0.0, ratio * self.count
+        for bound, value in self.bounds:
+            if value >= rank:
+                if math.isinf(bound):
+                    return bound
+                return below + (bound - below) * (rank - passed) / max(value - passed, 1e-12)
+            below, passed = bound, value
+        return math.inf
 
 
 def fetch_page(url: str) -> Page:
@@ -55,21 +71,12 @@ def spread(grown: Page, name: str, **labels: str) -> Spread | None:
     count = grown.get((f"{name}_count", wanted), 0.0)
     if not count:
         return None
-    bounds = sorted(
-        (float(dict(series)["le"]), value)
-        for (bucket, series), value in grown.items()
-        if bucket == f"{name}_bucket" and wanted <= series and len(series) == len(wanted) + 1
+    bounds = tuple(
+        sorted(
+            (float(dict(series)["le"]), value)
+            for (bucket, series), value in grown.items()
+            if bucket == f"{name}_bucket" and wanted <= series and len(series) == len(wanted) + 1
+        )
     )
     mean = grown.get((f"{name}_sum", wanted), 0.0) / count
-    return Spread(count, mean, _interpolate(bounds, 0.95 * count))
-
-
-def _interpolate(bounds: list[tuple[float, float]], rank: float) -> float:
-    below, passed = 0.0, 0.0
-    for bound, value in bounds:
-        if value >= rank:
-            if math.isinf(bound):
-                return bound
-            return below + (bound - below) * (rank - passed) / max(value - passed, 1e-12)
-        below, passed = bound, value
-    return math.inf
+    return Spread(count, mean, bounds)

@@ -1,6 +1,6 @@
 """One client that speaks without end in mode 2pass: one input, which the server cuts at pauses.
 
-Audio comes in frames of 60 ms, silence too, each when it is due. A final answers an utterance when
+Audio comes in frames, silence too, each when it is due. A final answers an utterance when
 its words have come. A stream that is refused or cut is over: nobody speaks on as if nothing was.
 """
 
@@ -16,7 +16,6 @@ from asr_server.bench.arrivals import SessionPlan, Turn
 from asr_server.bench.attribution import Stream
 from asr_server.bench.session import (
     ANSWER_WITHIN_S,
-    FRAME_BYTES,
     Surroundings,
     TurnedAwayError,
     render_begin,
@@ -26,7 +25,6 @@ from asr_server.speech.replies import ServerReply, parse_reply
 
 TAIL_S = 1.5  # of silence, so that the last utterance is ended by it and not by the client
 QUIET_S = 3.0  # servers that know no acknowledgement have said all after so long
-FRAME_S = FRAME_BYTES / BYTES_PER_S
 END = json.dumps({"is_speaking": False, "is_end": True})
 
 
@@ -38,6 +36,8 @@ class LiveSession:
         self._plan = plan
         self._around = around
         self._stream = Stream()
+        self._frame_bytes = around.frame_bytes
+        self._frame_s = around.frame_bytes / BYTES_PER_S
         self._sent = 0
         self._over = asyncio.Event()
 
@@ -64,24 +64,24 @@ class LiveSession:
         await socket.send(render_begin(self._name, "2pass"))
         for turn in self._plan.turns:
             pcm = self._say(turn, began_s)
-            for start in range(0, len(pcm), FRAME_BYTES):
+            for start in range(0, len(pcm), self._frame_bytes):
                 self._sent += 1
-                due_s = began_s + self._sent * FRAME_S
-                await self._around.send_at(due_s, socket, pcm[start : start + FRAME_BYTES])
+                due_s = began_s + self._sent * self._frame_s
+                await self._around.send_at(due_s, socket, pcm[start : start + self._frame_bytes])
 
     def _say(self, turn: Turn, began_s: float) -> bytes:
         """Return the audio of a turn, which ends with a frame, and note when its end is due."""
         utterance = turn.utterance
         spoken = utterance.pcm
         pause_bytes = 2 * int(turn.think_s * RATE_HZ)
-        pause_bytes += -(pause_bytes + len(spoken)) % FRAME_BYTES
-        start_s = self._sent * FRAME_S + pause_bytes / BYTES_PER_S
+        pause_bytes += -(pause_bytes + len(spoken)) % self._frame_bytes
+        start_s = self._sent * self._frame_s + pause_bytes / BYTES_PER_S
         end_s = start_s + len(spoken) / BYTES_PER_S
         name = f"{self._name}/{utterance.name}"
         self._stream.say(name, utterance.text, 1000 * start_s, 1000 * end_s)
         self._around.ledger.send(name, utterance.text, began_s + end_s + utterance.end_silence_s)
         last = turn is self._plan.turns[-1]
-        tail_bytes = FRAME_BYTES * round(TAIL_S / FRAME_S) if last else 0
+        tail_bytes = self._frame_bytes * round(TAIL_S / self._frame_s) if last else 0
         return bytes(pause_bytes) + spoken + bytes(tail_bytes)
 
     async def _wait_for_answers(self) -> None:

@@ -69,7 +69,7 @@ class Bench:
 
         url = settings.metrics_url
         before = await asyncio.to_thread(exposition.fetch_page, url) if url else {}
-        trial = await run_trial(settings.server, settings.mode, plans, show)
+        trial = await run_trial(settings.server, settings.mode, plans, show, settings.frame_s)
         grown = exposition.subtract(before, await asyncio.to_thread(exposition.fetch_page, url)) \
             if url else {}  # fmt: skip
         objective = verdict.Objective(settings.objective_s, settings.max_cer)

@@ -45,6 +45,8 @@ class Surroundings:
     late: Callable[[float], None]
     """Told how much later than due each message was sent."""
     mode: str = "offline"
+    frame_bytes: int = FRAME_BYTES
+    """Of live audio; a file is sent in larger pieces."""
 
     async def open(self) -> ClientConnection:
         """Connect, knocking for a while. Raises TurnedAwayError."""
@@ -74,7 +76,7 @@ class Session:
         self._begun = False
         self._owed: set[str] = set()
         self._words: dict[str, str] = {}
-        self._frame_bytes = CHUNK_BYTES if around.mode == "offline" else FRAME_BYTES
+        self._frame_bytes = CHUNK_BYTES if around.mode == "offline" else around.frame_bytes
         self._settled = asyncio.Event()
 
     async def run(self) -> None:

@@ -44,6 +44,7 @@ class BenchSettings:
     first: int
     most: int
     duration_s: float
+    frame_s: float
     objective_s: float
     max_cer: float
     speech: Speech
@@ -66,6 +67,7 @@ def parse_settings(arguments: Sequence[str]) -> BenchSettings:
         first=given.first,
         most=given.most,
         duration_s=given.duration,
+        frame_s=given.frame_ms / 1000,
         objective_s=given.objective_ms / 1000,
         max_cer=given.max_cer,
         speech=Speech(
@@ -106,6 +108,7 @@ def _build_parser() -> argparse.ArgumentParser:
     add("--first", metavar="N", type=_count, default=8, help="begin the search with so many (8)")
     add("--most", metavar="N", type=_count, default=1000, help="end it there (1000)")
     add("--duration", metavar="S", type=_duration, default=20.0, help="of a trial (20)")
+    add("--frame-ms", metavar="MS", type=_frame, default=60.0, help="live audio in a message (60)")
     add("--objective-ms", metavar="MS", type=_milliseconds, default=500.0,
         help="95 %% of the finals within this (500)")  # fmt: skip
     add("--max-cer", metavar="RATIO", type=_ratio, default=0.05, help="wrong characters over "
@@ -165,6 +168,10 @@ def _duration(text: str) -> float:
 
 def _milliseconds(text: str) -> float:
     return parse_number(text, 0, 1e6)
+
+
+def _frame(text: str) -> float:
+    return parse_number(text, 1, 1000)
 
 
 def _ratio(text: str) -> float:

@@ -10,6 +10,7 @@ from asr_server.bench.arrivals import SessionPlan
 from asr_server.bench.ledger import Account, Ledger, quantile
 from asr_server.bench.live import LiveSession
 from asr_server.bench.session import Session, Surroundings
+from asr_server.bench.speech import RATE_HZ
 from asr_server.client.arguments import ServerAddress
 
 REPORT_S = 1.0
@@ -59,11 +60,14 @@ class Trial:
 class _Crowd:
     """Sessions under way."""
 
-    def __init__(self, server: ServerAddress, mode: str) -> None:
+    def __init__(self, server: ServerAddress, mode: str, frame_s: float) -> None:
         self.ledger = Ledger()
         self.open = self.sent = self.late = 0
         self._began = time.monotonic()
-        self.around = Surroundings(server, self.ledger, self.clock, self._take_late, mode)
+        frame_bytes = 2 * round(frame_s * RATE_HZ)
+        self.around = Surroundings(
+            server, self.ledger, self.clock, self._take_late, mode, frame_bytes
+        )
 
     def clock(self) -> float:
         return time.monotonic() - self._began
@@ -94,11 +98,15 @@ class _Crowd:
 
 
 async def run_trial(
-    server: ServerAddress, mode: str, plans: Sequence[SessionPlan], show: Callable[[Progress], None]
+    server: ServerAddress,
+    mode: str,
+    plans: Sequence[SessionPlan],
+    show: Callable[[Progress], None],
+    frame_s: float,
 ) -> Trial:
     """Let all sessions come at their times, and wait until they have gone."""
     before = _cpu_s()
-    crowd = _Crowd(server, mode)
+    crowd = _Crowd(server, mode, frame_s)
     reporter = asyncio.create_task(crowd.report(show))
     try:
         await crowd.run(plans)

@@ -12,31 +12,61 @@ from pathlib import Path
 from typing import Any, Self
 
 START_S = 120.0
-FLAGS = (
-    *("--host=127.0.0.1", "--port=0", "--probe-port=0", "--threads=1", "--max-utterance=20"),
-    *("--audio-buffer-mb=64", "--idle-timeout=60", "--max-message-bytes=1000000", "--decoders=4"),
-)
+FLAGS = ("--host=127.0.0.1", "--port=0", "--probe-port=0", "--termination-log=/dev/null")
 
 
 class Server:
     """Starts with the block and ends with it."""
 
+    def __init__(self, *flags: str) -> None:
+        self._flags = flags
+
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory()
         self._log = Path(self._folder.name) / "log"
+        self.live_config = Path(self._folder.name) / "config.json"
+        self.live_config.write_text('{"generation": 0}')
         with self._log.open("w") as log:
-            command = [sys.executable, "-m", "asr_server", *FLAGS]
+            command = [sys.executable, "-m", "asr_server", *FLAGS, *self._flags]
+            command.append(f"--live-config={self.live_config}")
             self._process = subprocess.Popen(command, stderr=log)
         ports = self._wait(lambda: [line for line in self.lines() if "probe_port" in line])[0]
         self.port = int(ports["port"])
         self._probes = f"http://127.0.0.1:{ports['probe_port']}"
-        self._wait(lambda: self._get("/readyz")[0] == 200)
+        self.wait_ready()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
         self._process.wait()
         self._folder.cleanup()
+
+    def wait_ready(self) -> None:
+        """Wait until it takes sessions and has an engine."""
+        self._wait(lambda: self.is_ready)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it says so."""
+        return self._get("/readyz")[0] == 200
+
+    @property
+    def pid(self) -> int:
+        """The front process."""
+        return self._process.pid
+
+    @property
+    def engine_pid(self) -> int:
+        """The engine process."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        if not children:
+            raise RuntimeError("there is no engine now")
+        return int(children[0])
+
+    @property
+    def metrics_url(self) -> str:
+        """Where its metrics are."""
+        return self._probes + "/metrics"
 
     @property
     def url(self) -> str:

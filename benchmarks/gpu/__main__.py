@@ -1,0 +1,92 @@
+"""Measure on a CUDA machine that has the repository and torch: python -m benchmarks.gpu
+
+Unattended: each part is written to benchmarks/results/gpu.json as soon as it is over, and one that
+fails is written down as failed. Exit status: 0 all was measured, 1 some was not, 2 packages are
+missing, 3 there is no CUDA device.
+"""
+
+import argparse
+import importlib
+import importlib.util
+import json
+import os
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+PARTS = ("correctness", "throughput", "sessions")
+NEEDED = ("torch", "numpy", "msgspec", "prometheus_client", "soxr", "websockets", "yaml")
+RESULTS = Path(__file__).parents[1] / "results" / "gpu.json"
+OK, SOME_FAILED, MISSING, NO_DEVICE = 0, 1, 2, 3
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure all parts; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.gpu",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("parts", metavar="PART", nargs="*", help=", ".join(PARTS))
+    parser.add_argument("--device", default="cuda", help="cpu tries the parts where no GPU is")
+    parser.add_argument("--small", action="store_true", help="small sizes: to try the parts")
+    parser.add_argument("--json", type=Path, default=RESULTS, help="where to write")
+    given = parser.parse_args(arguments)
+    if unknown := set(given.parts) - set(PARTS):
+        parser.error(f"no part {min(unknown)}: there are {', '.join(PARTS)}")
+    if missing := [name for name in NEEDED if not importlib.util.find_spec(name)]:
+        print(
+            f"missing: {', '.join(missing)}. On a machine with a network: make gpu-packages, and "
+            "copy build/gpu-packages along with the repository",
+            file=sys.stderr,
+        )
+        return MISSING
+    device = describe_device(given.device)
+    if device is None:
+        print("no CUDA device: torch finds none here", file=sys.stderr)
+        return NO_DEVICE
+    return run_parts(given, device)
+
+
+def describe_device(name: str) -> dict[str, Any] | None:
+    """Return what the device is; None if it is a GPU and there is none."""
+    import torch
+
+    about: dict[str, Any] = {"device": name, "torch": torch.__version__, "cores": os.cpu_count()}
+    if not name.startswith("cuda"):
+        return about
+    if not torch.cuda.is_available():
+        return None
+    found = torch.cuda.get_device_properties(name)
+    return about | {
+        "gpu": found.name,
+        "memory_gib": round(found.total_memory / 2**30, 1),
+        "cuda": torch.version.cuda,
+    }
+
+
+def run_parts(given: argparse.Namespace, device: dict[str, Any]) -> int:
+    """Measure each part and write it down."""
+    results: dict[str, Any] = {"machine": device, "small": given.small, "parts": {}}
+    failed = False
+    for part in given.parts or PARTS:
+        began = time.monotonic()
+        print(f"{part}:", flush=True)
+        try:
+            module = importlib.import_module(f"benchmarks.gpu.{part}")
+            found = {"ok": True, **module.measure(given.device, small=given.small)}
+        except Exception as error:  # noqa: BLE001  # unattended: the next part may work
+            found = {"ok": False, "error": f"{type(error).__name__}: {error}"}
+            failed = True
+        found["took_s"] = round(time.monotonic() - began, 1)
+        found["date"] = datetime.now(UTC).isoformat(timespec="seconds")
+        print(json.dumps(found, ensure_ascii=False, indent=1), flush=True)
+        results["parts"][part] = found
+        given.json.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n")
+    return SOME_FAILED if failed else OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

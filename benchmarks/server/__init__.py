@@ -1,0 +1,1 @@
+"""The server's speed beside FunASR's own servers, in one run: `make bench`."""

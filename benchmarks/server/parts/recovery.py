@@ -1,0 +1,42 @@
+"""kill -9 of the engine while people speak: how long until it is back, and what was lost."""
+
+import os
+import signal
+import statistics
+import time
+
+from benchmarks.server.benching import bench, count_harm
+from benchmarks.server.figures import Figure
+from benchmarks.serving import Server
+
+SESSIONS, KILLS, SETTLE_S = 20, 3, 6.0
+
+
+def measure() -> list[Figure]:
+    """Return the median time from the kill to ready, and what happened to finals."""
+    with Server("--max-sessions=1000") as server:
+        flags = (f"--sessions={SESSIONS}", "--duration=60", "--max-cer=1")
+        with bench(server.url, *flags) as load:
+            took_s = [_kill(server) for _ in range(KILLS)]
+            if load.is_over:
+                raise RuntimeError("the sessions ended before the engine was killed")
+            trial = load.finish()["trials"][0]
+    told = ", ".join(f"{each:.1f}" for each in took_s)
+    detail = f"{told} s; {SESSIONS} live sessions went on, worst final {trial['worst_s']:.1f} s"
+    account = trial["account"]
+    said = f"{account['sent']} utterances over {KILLS} kills, CER {account['cer']:.1%}"
+    return [
+        Figure("recovery_s", statistics.median(took_s), "s", detail, {"took_s": took_s}),
+        Figure("recovery_finals_harmed", count_harm(trial), "", said, {"trial": trial}),
+    ]
+
+
+def _kill(server: Server) -> float:
+    time.sleep(SETTLE_S)  # so that there is work to lose
+    killed = server.engine_pid
+    os.kill(killed, signal.SIGKILL)
+    began = time.monotonic()
+    while server.is_ready and time.monotonic() - began < 5:
+        time.sleep(0.005)
+    server.wait_ready()
+    return time.monotonic() - began

@@ -1,0 +1,59 @@
+"""The parts of `make gpu` on a CPU, and how it ends where there is no GPU."""
+
+import json
+
+import pytest
+import torch
+
+from benchmarks.gpu.__main__ import MISSING, NO_DEVICE, OK, SOME_FAILED, main
+
+
+@pytest.mark.timeout(500)
+@pytest.mark.parametrize("part", ["correctness", "throughput", "sessions"])
+def test_a_part_measures_something_on_a_cpu(part, tmp_path):
+    written = tmp_path / "gpu.json"
+    assert main([part, "--device=cpu", "--small", f"--json={written}"]) == OK
+    found = json.loads(written.read_text())
+    assert found["machine"]["device"] == "cpu"
+    measured = found["parts"][part]
+    assert measured["ok"]
+    match part:
+        case "correctness":
+            assert measured["float32"] == {
+                "cer": 0,
+                "batch_equals_single": True,
+                "equals_cpu": True,
+                "spans_equal_cpu": True,
+            }
+        case "throughput":
+            assert measured["demo_float32"]["server_audio_s_per_s"] > 1
+            assert measured["large_float32"]["models_audio_s_per_s"]["rate"] > 0.1
+        case "sessions":
+            assert measured["search"]["trials"][0]["account"]["lost"] == 0
+
+
+def test_a_part_that_fails_is_written_down_and_the_next_one_runs(tmp_path, monkeypatch):
+    written = tmp_path / "gpu.json"
+
+    def fail(device, *, small):
+        raise RuntimeError("no")
+
+    monkeypatch.setattr("benchmarks.gpu.correctness.measure", fail)
+    monkeypatch.setattr("benchmarks.gpu.sessions.measure", lambda device, *, small: {"n": 1})
+    arguments = ["correctness", "sessions", "--device=cpu", f"--json={written}"]
+    assert main(arguments) == SOME_FAILED
+    parts = json.loads(written.read_text())["parts"]
+    assert parts["correctness"]["error"] == "RuntimeError: no"
+    assert parts["sessions"]["ok"]
+
+
+def test_without_a_gpu_it_says_so(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main([f"--json={tmp_path / 'gpu.json'}"]) == NO_DEVICE
+    assert capsys.readouterr().err == "no CUDA device: torch finds none here\n"
+
+
+def test_what_is_missing_is_told(capsys, monkeypatch):
+    monkeypatch.setattr("benchmarks.gpu.__main__.NEEDED", ("torch", "no_such_module"))
+    assert main([]) == MISSING
+    assert "missing: no_such_module. On a machine with a network" in capsys.readouterr().err
