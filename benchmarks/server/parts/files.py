@@ -12,6 +12,7 @@ from benchmarks.server.talks import Talk, find_cer, make_talks
 from benchmarks.serving import Server
 
 TALKS, TALK_S, AT_A_TIME, REPEATS = 20, 60.0, 20, 3
+HALF = 10  # for AutoModel, which takes one at a time
 FEW = 5  # talks for the slow peers
 MAX_CER = 0.08
 
@@ -39,6 +40,7 @@ def _measure_ours(talks: Sequence[Talk]) -> float:
 
 
 def _measure_automodel(talks: Sequence[Talk]) -> float:
+    talks = talks[:HALF]
     found: dict[str, Any] = peers.run_automodel(demo_directory(), talks)
     _check(talks, found["heard"])
     return _audio_s(talks) / statistics.median(found["took_s"])

@@ -17,14 +17,14 @@ def measure() -> list[Figure]:
     with Server("--max-sessions=1000") as server:
         flags = (f"--sessions={SESSIONS}", "--duration=60", "--max-cer=1")
         with bench(server.url, *flags) as load:
-            took_s = [_kill(server) for _ in range(KILLS)]
-            if load.is_over:
-                raise RuntimeError("the sessions ended before the engine was killed")
+            took_s = []
+            while len(took_s) < KILLS and not load.is_over:
+                took_s.append(_kill(server))
             trial = load.finish()["trials"][0]
     told = ", ".join(f"{each:.1f}" for each in took_s)
     detail = f"{told} s; {SESSIONS} live sessions went on, worst final {trial['worst_s']:.1f} s"
     account = trial["account"]
-    said = f"{account['sent']} utterances over {KILLS} kills, CER {account['cer']:.1%}"
+    said = f"{account['sent']} utterances over {len(took_s)} kills, CER {account['cer']:.1%}"
     return [
         Figure("recovery_s", statistics.median(took_s), "s", detail, {"took_s": took_s}),
         Figure("recovery_finals_harmed", count_harm(trial), "", said, {"trial": trial}),

@@ -102,7 +102,7 @@ class LiveSession:
         self._over.set()
 
     def _take(self, reply: ServerReply) -> None:
-        name = self._stream.hear(reply.text, reply.span_ms)
+        name = self._stream.hear(reply.text, reply.span_ms if reply.placed else None)
         if name is None:
             self._around.ledger.stray()
         else:

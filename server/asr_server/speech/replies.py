@@ -29,6 +29,9 @@ class ServerReply:
     """When its text was said, sentence by sentence, where the server tells."""
     name: str = ""
     """Of the input."""
+    placed: bool = False
+    """Whether the span surely counts from the start of the input: a `timestamp` alone may be that
+    of a segment."""
 
 
 def parse_reply(message: str | bytes) -> ServerReply:
@@ -53,6 +56,7 @@ def parse_reply(message: str | bytes) -> ServerReply:
         cues=_parse_sentences(fields.get("stamp_sents"))
         or ((Cue(*span_ms, text),) if span_ms and text else ()),
         name=_text(fields.get("wav_name")),
+        placed=_is_time(fields.get("start_time")),
     )
 
 

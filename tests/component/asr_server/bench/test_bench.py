@@ -60,7 +60,9 @@ class Server:
 
     async def answer(self, socket, name, text, span_ms):
         reply = {"mode": "2pass-offline", "text": text, "wav_name": name, "is_final": False}
-        if self.spans:
+        if not self.spans:
+            reply["timestamp"] = [[0, span_ms[1] - span_ms[0]]]  # of the segment, as FunASR's
+        else:
             reply |= {"start_time": span_ms[0], "end_time": span_ms[1]}
         for sent in self.act.get(self.finals, lambda reply: [reply])(reply):
             if sent is None:
