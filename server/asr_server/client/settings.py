@@ -103,7 +103,10 @@ def _read_hotwords(text: str) -> tuple[Hotword, ...]:
             text = Path(text[1:]).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"--hotwords: cannot read {text[1:]}: {error}") from None
-    return parse_hotwords(text)
+    try:
+        return parse_hotwords(text)
+    except ValueError as error:
+        raise UsageError(f"--hotwords: {error}") from None
 
 
 def _formats(text: str) -> list[str]:

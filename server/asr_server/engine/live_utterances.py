@@ -130,7 +130,7 @@ class LiveUtterance:
         self._context.line.asr.add(
             stages.Task(
                 self._context.plan_work(self.number, "final", end - self.start, now),
-                lambda: self._audio(self.start, end),
+                lambda: (self._audio(self.start, end), self._context.request.hints),
                 self._take_words,
                 self._context.fail,
             )

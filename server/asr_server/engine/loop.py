@@ -9,6 +9,7 @@ No I/O: messages come in as arguments and go out as the value of the turn.
 """
 
 import itertools
+import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ from asr_server.engine import (
 )
 from asr_server.link import messages
 from asr_server.scheduling import batch_rule
+from asr_server.speech.hints import Hints
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class BatchLoop:
         self._utterances: dict[int, utterances.Utterance] = {}
         self._streams: dict[int, streams.Stream] = {}
         self._replies: list[messages.ToFront] = []
+        self._has_told_of_hotwords = False
 
     def turn(self, arrived: Iterable[messages.ToEngine]) -> Turn:
         """Take messages and what was computed, and begin batches."""
@@ -87,6 +92,7 @@ class BatchLoop:
                 self._continue(message)
 
     def _begin(self, request: messages.Recognize) -> None:
+        self._note(request.hints)
         audio = feeds.Feeds(self._audio, 0)
         try:
             audio.add(request.offset, request.samples)
@@ -101,6 +107,7 @@ class BatchLoop:
         utterance.start(self._clock())
 
     def _open(self, request: messages.OpenStream) -> None:
+        self._note(request.hints)
         try:
             if self._line.online:
                 self._line.online.model.start(request.chunk_size)  # for its error
@@ -121,6 +128,12 @@ class BatchLoop:
             stream.feed(message, self._clock())
         else:
             stream.end(message, self._clock())
+
+    def _note(self, hints: Hints) -> None:
+        """Say once that hotwords have no effect, if so."""
+        if hints.hotwords and not (self._line.takes_hotwords or self._has_told_of_hotwords):
+            self._has_told_of_hotwords = True
+            logger.info("hotwords have no effect: the model is no SeACo-Paraformer")
 
     def _send(self, message: messages.ToFront) -> None:
         match message:

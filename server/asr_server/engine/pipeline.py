@@ -7,7 +7,7 @@
 3. Recordings and pieces of live audio have a stage each for the VAD, and share no batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,13 @@ from asr_server.engine import protocols, stages
 from asr_server.engine.protocols import Audio
 from asr_server.link import messages
 from asr_server.scheduling import batch_rule, work_queue
-from asr_server.speech import pieces, spans, words
+from asr_server.speech import hints, pieces, spans, words
 
 AnyStage = stages.Stage[Any, Any]
 Piece = pieces.Piece[Any]
 Endpoints = pieces.Endpoints[Any]
 Spoken = pieces.Spoken[Any]
+Speech = tuple[Audio, hints.Hints]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,8 @@ class Pipeline:
         self.pieces = stages.Stage[Piece, Endpoints](
             "vad", models.streaming_vad.advance, most_items=work_queue.LOOK_AHEAD
         )
-        self.asr = stages.Stage[Audio, words.Words]("asr", models.recognizer.recognize)
+        self.takes_hotwords = models.recognizer.takes_hotwords
+        self.asr = stages.Stage[Speech, words.Words]("asr", _recognize_with(models.recognizer))
         self.punc: stages.Stage[Sequence[str], str] | None = None
         self.online: Online | None = None
         self._entries: tuple[AnyStage, ...] = (self.pieces, self.vad)
@@ -96,3 +98,12 @@ class Pipeline:
         if any(each.queue for each in self._all if each is not stage):
             return False
         return all(item.enqueued_at >= free_since for item in stage.queue)
+
+
+def _recognize_with(
+    recognizer: protocols.Recognizer,
+) -> Callable[[Sequence[Speech]], Sequence[words.Words]]:
+    def recognize(batch: Sequence[Speech]) -> Sequence[words.Words]:
+        return recognizer.recognize([audio for audio, _ in batch], [hint for _, hint in batch])
+
+    return recognize

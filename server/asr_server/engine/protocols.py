@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from asr_server.speech import pieces, spans, words
+from asr_server.speech import hints, pieces, spans, words
 
 Audio = NDArray[np.int16]
 
@@ -38,7 +38,13 @@ class StreamingVad(Protocol):
 class Recognizer(Protocol):
     """Recognises speech."""
 
-    def recognize(self, audio: Sequence[Audio]) -> Sequence[words.Words]:
+    @property
+    def takes_hotwords(self) -> bool:
+        """Whether hotwords have an effect."""
+
+    def recognize(
+        self, audio: Sequence[Audio], hints: Sequence[hints.Hints], /
+    ) -> Sequence[words.Words]:
         """Return what is said in each utterance, and when, if the model tells."""
 
 

@@ -93,7 +93,7 @@ class Utterance:
         self._line.asr.add(
             stages.Task(
                 self._plan_work(index, (end - start) / SAMPLES_PER_S, deadline, now),
-                lambda: self._audio.audio(start, end),
+                lambda: (self._audio.audio(start, end), self._request.hints),
                 take,
                 self.fail,
             )

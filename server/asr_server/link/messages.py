@@ -8,6 +8,8 @@ from typing import Literal
 
 import msgspec
 
+from asr_server.speech.hints import NO_HINTS, Hints
+
 ItemClass = Literal["final", "partial", "file"]
 Stage = Literal["vad", "asr", "asr_online", "punc"]
 StreamMode = Literal["online", "2pass"]
@@ -45,6 +47,7 @@ class Recognize(Message, frozen=True):
     samples: int
     received_at: float
     deadline: float
+    hints: Hints = NO_HINTS
 
 
 class Cancel(Message, frozen=True):
@@ -77,6 +80,7 @@ class OpenStream(Message, frozen=True):
     chunk_size: tuple[int, int, int]
     start: int = 0
     first_utterance: int = 0
+    hints: Hints = NO_HINTS
 
 
 class Feed(Message, frozen=True):

@@ -47,20 +47,27 @@ class CifPredictor(nn.Module):
         row's end.
         """
         config = self.config
-        padded = functional.pad(hidden.transpose(1, 2), (config.l_order, config.r_order))
-        context = self.cif_conv1d(padded).relu_().transpose(1, 2)
+        context = self.look_around(hidden)
         weights: Tensor = self.cif_output(context).squeeze(-1).float().sigmoid_()
         weights = (weights * config.smooth_factor - config.noise_threshold).relu_()
         return weights.mul_(counted)
 
+    def look_around(self, hidden: Tensor) -> Tensor:
+        """Return what each frame and its neighbours tell, (rows, time, size)."""
+        padded = functional.pad(hidden.transpose(1, 2), (self.config.l_order, self.config.r_order))
+        context: Tensor = self.cif_conv1d(padded).relu_().transpose(1, 2)
+        return context
 
-def accumulate(weights: Tensor, carried: Tensor, tail: Tensor) -> Tensor:
+
+def accumulate(weights: Tensor, carried: Tensor, tail: Tensor | None = None) -> Tensor:
     """Return the running sum of weights before and after each frame, float64 (rows, time + 2).
 
     It starts at what is `carried` (rows); the `tail` weight (rows) comes after a row's last frame
-    and lets a nearly complete last token fire.
+    and lets a nearly complete last token fire. Without one there are time + 1 sums.
     """
-    parts = [carried[:, None], weights.double(), tail[:, None]]
+    parts = [carried[:, None], weights.double()]
+    if tail is not None:
+        parts.append(tail[:, None])
     return torch.cat(parts, dim=1).cumsum(dim=1)
 
 

@@ -59,6 +59,11 @@ class Frontend:
         self.shift, self.scale = (values.to(device) for values in cmvn)
         self.device = device
 
+    @property
+    def step_ms(self) -> int:
+        """From one feature vector to the next."""
+        return self.config.frame_shift * self.config.lfr_n
+
     def load(self, audio: Sequence[Audio]) -> Waveforms:
         """Pad mono 16 kHz audio with zeros and copy it to the device."""
         longest = max((len(row) for row in audio), default=0)

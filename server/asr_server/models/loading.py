@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from asr_server.models import (
+    bicif_recognizer,
     folders,
     punctuation,
     recognizer,
@@ -38,6 +39,8 @@ _DTYPES = {
 }
 _RECOGNIZERS: dict[str, Callable[[ModelFolder, torch.device, torch.dtype], AnyRecognizer]] = {
     "Paraformer": recognizer.load,
+    "BiCifParaformer": bicif_recognizer.load_bicif,
+    "SeacoParaformer": bicif_recognizer.load_seaco,
     "SenseVoiceSmall": sense_voice_recognizer.load,
 }
 _SAMPLE_RATE_HZ = 16000

@@ -1,25 +1,40 @@
 """Recognition of a batch of utterances with Paraformer: audio in, words out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from asr_server.models import cif, frontend, paraformer, stamps, tokens
 from asr_server.models.folders import ModelFolder
-from asr_server.speech.words import Words
-
-Sums = NDArray[np.float64]
+from asr_server.models.stamps import Sums
+from asr_server.speech.hints import NO_HINTS, Hints
+from asr_server.speech.words import Stamp, Words
 
 _TOKENS_PER_SECOND = 5
+
+_Config = TypeVar("_Config", bound=paraformer.ParaformerConfig)
+_Network = TypeVar("_Network", bound=paraformer.Paraformer)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Encoded audio with CIF's sums, as `Paraformer.encode` gives them; frames and tokens a row."""
+
+    hidden: Tensor
+    sums: Tensor
+    lengths: Sequence[int]
+    counts: Sequence[int]
 
 
 class Recognizer:
     """Recognises utterances, all in one forward pass."""
 
     PUNCTUATES = False
+    takes_hotwords = False
 
     def __init__(
         self,
@@ -31,8 +46,10 @@ class Recognizer:
         self.network = network
         self.symbols = symbols
 
-    def recognize(self, audio: Sequence[frontend.Audio]) -> list[Words]:
-        """Return what is said in each mono 16 kHz int16 utterance, and when.
+    def recognize(
+        self, audio: Sequence[frontend.Audio], hints: Sequence[Hints] | None = None
+    ) -> list[Words]:
+        """Return what is said in each mono 16 kHz int16 utterance, with hints each, and when.
 
         Utterances under 25 ms, and those in which nothing is said, have no words. The host waits
         for the device twice per batch: for the sums of weights, and for the tokens. Raises
@@ -50,16 +67,16 @@ class Recognizer:
                 raise ArithmeticError("the recogniser gave NaN; use float32 or bfloat16")
             if max(counts) == 0:
                 return [Words() for _ in audio]
-            scores = self.network.decode(hidden, sums, lengths, counts)
-            best = scores.argmax(dim=-1).tolist()
+            encoded = Encoded(hidden, sums, lengths, counts)
+            best = self._choose(encoded, hints or [NO_HINTS] * len(audio))
+            placed = self._place(encoded, weighed)
+            symbols = best.tolist()
         return [
-            self._words(row[:count], self._row_sums(total, length), len(samples))
-            for row, count, total, length, samples in zip(
-                best, counts, weighed.numpy(), lengths, audio, strict=True
-            )
+            self._words(row[:count], total, len(samples))
+            for row, count, total, samples in zip(symbols, counts, placed, audio, strict=True)
         ]
 
-    def probe(self, audio: Sequence[frontend.Audio]) -> tuple[Tensor, Tensor]:
+    def probe(self, audio: Sequence[frontend.Audio]) -> list[Tensor]:
         """Return CIF's sums, and the scores of audio as if it held five tokens a second.
 
         For warming up: noise has no tokens, and would leave the decoder cold.
@@ -71,39 +88,58 @@ class Recognizer:
             counts = [1 + frames * _TOKENS_PER_SECOND // 100 for frames in waveforms.frames]
             spoken = torch.linspace(0, max(counts), sums.shape[1], device=sums.device)
             spoken = spoken.to(sums.dtype).expand_as(sums)
-            return sums, self.network.decode(hidden, spoken, lengths, counts)
+            return [sums, *self._score(Encoded(hidden, spoken, lengths, counts))]
+
+    def _score(self, encoded: Encoded) -> list[Tensor]:
+        """Return what shall be finite."""
+        return [self.network.decode(encoded.hidden, encoded.sums, encoded.lengths, encoded.counts)]
+
+    def _choose(self, encoded: Encoded, _hints: Sequence[Hints]) -> Tensor:
+        """Return the symbols of each row, (rows, tokens)."""
+        scores = self.network.decode(encoded.hidden, encoded.sums, encoded.lengths, encoded.counts)
+        return scores.argmax(dim=-1)
+
+    def _place(self, encoded: Encoded, weighed: Tensor) -> list[Sums]:
+        """Return the sums of weights that say when the tokens of each row were said.
+
+        `weighed` are the encoded sums on the host. A row's tail counts where it has weight.
+        """
+        rows = zip(weighed.numpy(), encoded.lengths, strict=True)
+        if self.network.predictor.config.tail_threshold > 0:
+            return [np.append(sums[: length + 1], sums[-1]) for sums, length in rows]
+        return [sums[: length + 1] for sums, length in rows]
+
+    def _stamp(self, sums: Sums, pieces: int, end_ms: int) -> list[Stamp]:
+        return stamps.locate(sums, pieces, self.front.step_ms, end_ms)
 
     def _words(self, ids: Sequence[int], sums: Sums, samples: int) -> Words:
         pieces = tokens.name_pieces(ids, self.symbols)
-        config = self.front.config
-        frame_ms = config.frame_shift * config.lfr_n
-        said = stamps.locate(sums, len(pieces), frame_ms, samples * 1000 // config.fs)
+        said = self._stamp(sums, len(pieces), samples * 1000 // self.front.config.fs)
         placed = tokens.place_pieces(pieces)
         return Words(
             tuple(token for token, _, _ in placed),
             tuple((said[first][0], said[last][1]) for _, first, last in placed),
         )
 
-    def _row_sums(self, sums: Sums, length: int) -> Sums:
-        """Return the sums of a row without its padding; its tail counts where it has weight."""
-        if self.network.predictor.config.tail_threshold > 0:
-            return np.append(sums[: length + 1], sums[-1])
-        return sums[: length + 1]
-
 
 def load(folder: ModelFolder, device: torch.device, dtype: torch.dtype) -> Recognizer:
     """Load a Paraformer model folder; ModelError says what does not fit."""
-    return Recognizer(*load_parts(folder, device, dtype))
+    kinds = paraformer.ParaformerConfig, paraformer.Paraformer
+    return Recognizer(*load_parts(folder, device, dtype, *kinds))
 
 
 def load_parts(
-    folder: ModelFolder, device: torch.device, dtype: torch.dtype
-) -> tuple[frontend.Frontend, paraformer.Paraformer, tuple[str, ...]]:
-    """Load front end, network and symbols of a Paraformer of either kind; or raise ModelError."""
-    config = folder.read_config(paraformer.ParaformerConfig)
+    folder: ModelFolder,
+    device: torch.device,
+    dtype: torch.dtype,
+    config_kind: type[_Config],
+    network_kind: Callable[[_Config, int], _Network],
+) -> tuple[frontend.Frontend, _Network, tuple[str, ...]]:
+    """Load front end, network and symbols of a Paraformer of any kind; or raise ModelError."""
+    config = folder.read_config(config_kind)
     symbols = folder.read_tokens()
     with torch.device("meta"):
-        network = paraformer.Paraformer(config, len(symbols))
+        network = network_kind(config, len(symbols))
     folder.load_weights(network, device, dtype)
     front = frontend.open_frontend(folder.file("am.mvn"), config.frontend_conf, device)
     return front, network, symbols

@@ -232,11 +232,23 @@ def attention(
 ) -> Tensor:
     """Scaled dot-product attention of `heads` heads: (rows, time, size) each."""
     rows, _, size = query.shape
-    query, key, value = (
-        part.view(rows, -1, heads, size // heads).transpose(1, 2) for part in (query, key, value)
-    )
+    query, key, value = (_split_heads(part, heads) for part in (query, key, value))
     context = functional.scaled_dot_product_attention(query, key, value, attn_mask=attended)
     return context.transpose(1, 2).reshape(rows, -1, size)
+
+
+def attention_weights(query: Tensor, key: Tensor, heads: int, attended: Tensor | None) -> Tensor:
+    """Return the weights of `attention`: (rows, heads, time of query, time of key)."""
+    query, key = _split_heads(query, heads), _split_heads(key, heads)
+    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
+    if attended is not None:
+        scores = scores.masked_fill(~attended, -math.inf)
+    return scores.softmax(dim=-1)
+
+
+def _split_heads(values: Tensor, heads: int) -> Tensor:
+    rows, _, size = values.shape
+    return values.view(rows, -1, heads, size // heads).transpose(1, 2)
 
 
 def sinusoids(positions: Tensor, size: int) -> Tensor:

@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from asr_server.models import frontend, sanm
+from asr_server.speech.hints import AUTO, Hints
 
 QUERIES = 4
-LANGUAGES = {"auto": 0, "zh": 3, "en": 4, "yue": 7, "ja": 11, "ko": 12, "nospeech": 13}
+LANGUAGES = {AUTO: 0, "zh": 3, "en": 4, "yue": 7, "ja": 11, "ko": 12, "nospeech": 13}
 _EVENT, _EMOTION = 1, 2
 _WITH_ITN, _WITHOUT_ITN = 14, 15
 _KNOWN_QUERIES = 16
@@ -43,21 +44,13 @@ class SenseVoiceConfig(msgspec.Struct, frozen=True):
     normalize: None = None
 
 
-class Style(msgspec.Struct, frozen=True):
-    """How one row is to be written.
+def choose_queries(hints: Hints) -> tuple[int, int, int, int]:
+    """Return the ids of the queries of a row.
 
-    With `itn` (inverse text normalisation) there are marks, capitals and digits; a `language` that
-    is not in LANGUAGES is found out by the network, as with FunASR.
+    A language that is not in LANGUAGES is found out by the network, as with FunASR.
     """
-
-    language: str = "auto"
-    itn: bool = True
-
-    @property
-    def queries(self) -> tuple[int, int, int, int]:
-        """The ids of the queries of this row."""
-        language = LANGUAGES.get(self.language, 0)
-        return language, _EVENT, _EMOTION, _WITH_ITN if self.itn else _WITHOUT_ITN
+    language = LANGUAGES.get(hints.language, LANGUAGES[AUTO])
+    return language, _EVENT, _EMOTION, _WITH_ITN if hints.itn else _WITHOUT_ITN
 
 
 class SenseVoiceEncoder(sanm.SanmEncoder):
@@ -99,12 +92,12 @@ class SenseVoice(nn.Module):
         # Weights are given, not drawn: drawing on the meta device imports torch's whole compiler.
         self.embed = nn.Embedding(_KNOWN_QUERIES, width, _weight=torch.empty(_KNOWN_QUERIES, width))
 
-    def encode(self, features: Tensor, lengths: Sequence[int], styles: Sequence[Style]) -> Tensor:
-        """Encode (rows, time, width), a style each, as (rows, QUERIES + time, size).
+    def encode(self, features: Tensor, lengths: Sequence[int], hints: Sequence[Hints]) -> Tensor:
+        """Encode (rows, time, width), with hints each, as (rows, QUERIES + time, size).
 
         What comes out beyond a row's QUERIES and `lengths` is unspecified.
         """
-        ids = torch.tensor([style.queries for style in styles], device=features.device)
+        ids = torch.tensor([choose_queries(each) for each in hints], device=features.device)
         asked = self.embed(ids).to(features.dtype)
         inputs = torch.cat([asked, features], dim=1)
         result: Tensor = self.encoder(inputs, [length + QUERIES for length in lengths])

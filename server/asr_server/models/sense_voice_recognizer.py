@@ -9,7 +9,7 @@ from torch import Tensor
 
 from asr_server.models import frontend, sense_voice, sentence_pieces, tokens
 from asr_server.models.folders import ModelFolder
-from asr_server.models.sense_voice import Style
+from asr_server.speech.hints import NO_HINTS, Hints
 from asr_server.speech.words import NO_WORDS, Words
 
 _BLANK = 0
@@ -20,6 +20,7 @@ class SenseVoiceRecognizer:
     """Recognises utterances, all in one forward pass; it also punctuates them."""
 
     PUNCTUATES = True
+    takes_hotwords = False
 
     def __init__(
         self,
@@ -32,9 +33,9 @@ class SenseVoiceRecognizer:
         self.pieces = pieces
 
     def recognize(
-        self, audio: Sequence[frontend.Audio], styles: Sequence[Style] | None = None
+        self, audio: Sequence[frontend.Audio], hints: Sequence[Hints] | None = None
     ) -> list[Words]:
-        """Return what is said in each mono 16 kHz int16 utterance, in a style each, without times.
+        """Return what is said in each mono 16 kHz int16 utterance, with hints each, without times.
 
         Utterances under 25 ms, and those in which nothing is said, have no words. The host waits
         for the device once per batch. Raises ArithmeticError when the network's output is not a
@@ -45,7 +46,7 @@ class SenseVoiceRecognizer:
             if max(waveforms.frames, default=0) == 0:
                 return [NO_WORDS for _ in audio]
             lengths = [self.front.count_steps(frames) for frames in waveforms.frames]
-            wanted = styles or [Style()] * len(audio)
+            wanted = hints or [NO_HINTS] * len(audio)
             hidden = self.network.encode(self.front.features(waveforms), lengths, wanted)
             scores, symbols = self.network.spell(hidden)
             best = symbols.where(scores.isfinite(), _NO_NUMBER).cpu().numpy()
@@ -60,7 +61,7 @@ class SenseVoiceRecognizer:
             waveforms = self.front.load(audio)
             lengths = [self.front.count_steps(frames) for frames in waveforms.frames]
             features = self.front.features(waveforms)
-            hidden = self.network.encode(features, lengths, [Style()] * len(audio))
+            hidden = self.network.encode(features, lengths, [NO_HINTS] * len(audio))
             return hidden, self.network.spell(hidden)[0]
 
     def _words(self, symbols: NDArray[np.int64]) -> Words:

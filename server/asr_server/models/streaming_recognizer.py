@@ -164,7 +164,8 @@ class _Run:
 def load(folder: ModelFolder, device: torch.device, dtype: torch.dtype) -> StreamingRecognizer:
     """Load a streaming Paraformer model folder; ModelError says what does not fit."""
     folder.check_class("ParaformerStreaming")
-    front, network, symbols = recognizer.load_parts(folder, device, dtype)
+    kinds = paraformer.ParaformerConfig, paraformer.Paraformer
+    front, network, symbols = recognizer.load_parts(folder, device, dtype, *kinds)
     if any(2 * block.shift != block.reach for block in network.decoder.filters):
         raise ModelError(
             f"{folder.path / 'config.yaml'}: decoder_conf.sanm_shfit must be half of kernel_size, "

@@ -23,6 +23,7 @@ from asr_server.service.engine_link import Engine, Stored, Stream
 from asr_server.service.intake import Decoder, Intake
 from asr_server.service.outgoing import Unsent
 from asr_server.speech import audio, effects, words
+from asr_server.speech.hints import Hints
 from asr_server.speech.session import Session
 
 SLICE_BYTES = 256 * 1024  # the event loop turns between slices of a long message
@@ -206,7 +207,9 @@ class Connection:
     def _listen(self, listen: effects.Listen) -> None:
         deliver = functools.partial(self._take_result, listen.number)
         engine = self._around.engine
-        self._streams[listen.number] = engine.open_stream(listen.mode, listen.chunk_size, deliver)
+        self._streams[listen.number] = engine.open_stream(
+            listen.mode, listen.chunk_size, deliver, listen.hints
+        )
         self._no_streams.clear()
         self._account.count_demand(listen.mode, 0.0, inputs=1)
 
@@ -235,24 +238,24 @@ class Connection:
         self._account.count_demand("offline", audio.duration_s(len(submit.samples)), inputs=1)
 
     async def _recognize(self, submit: effects.Submit) -> None:
-        number, ended_at = submit.number, submit.ended_at
-        audio_s = audio.duration_s(len(submit.samples))
+        number, ended_at, hints = submit.number, submit.ended_at, submit.hints
         try:
             stored = await self._around.engine.store(submit.samples)
             del submit  # the audio is in the arena now, or nowhere
-            result = await self._await_answer(stored, ended_at, audio_s)
+            result = await self._await_answer(stored, ended_at, hints)
         except Exception:  # whatever happens, the input gets its final
             logger.exception("an utterance failed inside the server")
             result = effects.Failure("internal error")
         self._apply(self._session.resolve(number, result))
 
     async def _await_answer(
-        self, stored: Stored | None, ended_at: float, audio_s: float
+        self, stored: Stored | None, ended_at: float, hints: Hints
     ) -> effects.Transcript | effects.Failure:
         if stored is None:
             return effects.Failure(BUFFER_FULL)
+        audio_s = audio.duration_s(stored.samples)
         deadline = ended_at + DEADLINE_S + DEADLINE_PER_AUDIO_S * audio_s
-        answer = await self._around.engine.recognize(stored, "file", ended_at, deadline)
+        answer = await self._around.engine.recognize(stored, "file", ended_at, deadline, hints)
         if isinstance(answer, Recognized):
             spoken = (words.Words(part.tokens, part.stamps) for part in answer.segments)
             return effects.Transcript(answer.text, words.join(spoken))

@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from asr_server.link.messages import ItemClass
+from asr_server.speech.hints import NO_HINTS, Hints
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Item:
     samples: int
     received_at: float
     deadline: float
+    hints: Hints = NO_HINTS
 
 
 class Dispatch:

@@ -38,6 +38,7 @@ from asr_server.service.streams import Streams
 from asr_server.speech import audio
 from asr_server.speech.audio import Samples
 from asr_server.speech.effects import ChunkSize, LiveMode
+from asr_server.speech.hints import NO_HINTS, Hints
 
 WRITE_SAMPLES = 1 << 20  # the event loop turns between pieces: an hour is copied in 55
 SILENT_S = 60.0  # an engine with work may be silent for so long, and for as long as a batch lasts
@@ -61,12 +62,23 @@ class Engine(Protocol):
         """Copy audio to where the engine sees it; None when there is no room for it now."""
 
     async def recognize(
-        self, stored: Stored, item_class: ItemClass, now: float, deadline: float
+        self,
+        stored: Stored,
+        item_class: ItemClass,
+        now: float,
+        deadline: float,
+        hints: Hints = NO_HINTS,
     ) -> Answer:
         """Return the answer; the stored audio is gone after that."""
         ...
 
-    def open_stream(self, mode: LiveMode, chunk_size: ChunkSize, deliver: Deliver) -> "Stream":
+    def open_stream(
+        self,
+        mode: LiveMode,
+        chunk_size: ChunkSize,
+        deliver: Deliver,
+        hints: Hints = NO_HINTS,
+    ) -> "Stream":
         """Begin to recognise a live input; results are delivered until it is done or has failed."""
         ...
 
@@ -135,13 +147,19 @@ class EngineLink:
         return Stored(offset, len(samples))
 
     async def recognize(
-        self, stored: Stored, item_class: ItemClass, now: float, deadline: float
+        self,
+        stored: Stored,
+        item_class: ItemClass,
+        now: float,
+        deadline: float,
+        hints: Hints = NO_HINTS,
     ) -> Answer:
         """Return the answer, from whichever engine gives it; cancelling drops the item."""
         if self._gone is not None:
             self.arena.release(stored.offset)
             return Failed(0, self._gone)
-        item = Item(next(self._ids), item_class, stored.offset, stored.samples, now, deadline)
+        place = stored.offset, stored.samples
+        item = Item(next(self._ids), item_class, *place, now, deadline, hints)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._answers[item.item_id] = answer
         self._unanswered_samples += item.samples
@@ -154,9 +172,15 @@ class EngineLink:
             del self._answers[item.item_id]
             self._drop(item)
 
-    def open_stream(self, mode: LiveMode, chunk_size: ChunkSize, deliver: Deliver) -> Stream:
+    def open_stream(
+        self,
+        mode: LiveMode,
+        chunk_size: ChunkSize,
+        deliver: Deliver,
+        hints: Hints = NO_HINTS,
+    ) -> Stream:
         """Begin to recognise a live input, in whichever engines there are while it lasts."""
-        return self.streams.open(mode, chunk_size, deliver)
+        return self.streams.open(mode, chunk_size, deliver, hints)
 
     def unanswered_s(self) -> float:
         """Return the seconds of audio that the engine has not answered."""
@@ -233,6 +257,7 @@ class EngineLink:
                     samples=item.samples,
                     received_at=item.received_at,
                     deadline=item.deadline,
+                    hints=item.hints,
                 )
             )
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import msgspec
+
 from asr_server.link import messages
 from asr_server.link.arena import Arena
 from asr_server.service.stream_audio import StreamAudio
@@ -33,10 +35,7 @@ class LiveStream:
         self.audio.rewind()
         self._repeats.start_again()
         opening, start = self._opening, self.audio.settled
-        stream_id = opening.stream_id
-        again = messages.OpenStream(
-            stream_id, opening.mode, opening.chunk_size, start, self._utterance
-        )
+        again = msgspec.structs.replace(opening, start=start, first_utterance=self._utterance)
         return [again, *self.render_news()]
 
     def render_news(self) -> list[messages.ToEngine]:

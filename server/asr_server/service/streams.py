@@ -16,6 +16,7 @@ from asr_server.service.live_stream import Deliver, LiveStream
 from asr_server.service.trial import Trial
 from asr_server.speech import audio, effects
 from asr_server.speech.audio import Samples
+from asr_server.speech.hints import NO_HINTS, Hints
 
 FLUSH_S = 0.025
 TRIAL_S = 5.0  # an engine that lived so long with its suspects does not die of them
@@ -98,11 +99,15 @@ class Streams:
         return audio.duration_s(sum(each))
 
     def open(
-        self, mode: effects.LiveMode, chunk_size: effects.ChunkSize, deliver: Deliver
+        self,
+        mode: effects.LiveMode,
+        chunk_size: effects.ChunkSize,
+        deliver: Deliver,
+        hints: Hints = NO_HINTS,
     ) -> Stream:
         """Begin a stream. Results are delivered from the event loop, never from in here."""
         stream_id = next(self._ids)
-        opening = messages.OpenStream(stream_id, mode, chunk_size)
+        opening = messages.OpenStream(stream_id, mode, chunk_size, hints=hints)
         self._open[stream_id] = LiveStream(opening, deliver, self._arena)
         if self._gone is not None:
             loop = asyncio.get_running_loop()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from asr_server.speech.audio import Samples
-from asr_server.speech.hotwords import Hotword
+from asr_server.speech.hints import NO_HINTS, Hints
 from asr_server.speech.words import NO_WORDS, Words
 
 OutcomeKind = Literal["ok", "empty", "failed", "refused"]
@@ -124,7 +124,7 @@ class Submit:
 
     number: int
     samples: Samples
-    hotwords: tuple[Hotword, ...]
+    hints: Hints
     ended_at: float
 
 
@@ -135,6 +135,7 @@ class Listen:
     number: int
     mode: LiveMode
     chunk_size: ChunkSize
+    hints: Hints = NO_HINTS
 
 
 @dataclass(frozen=True, slots=True)

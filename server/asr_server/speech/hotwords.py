@@ -1,6 +1,7 @@
 """Hotwords: words that the model should prefer, in every form that stock clients send them.
 
-Pure. Whatever comes in, at most MAX_HOTWORDS words of MAX_HOTWORD_CHARS characters come out.
+Pure. Whatever comes in, at most MAX_HOTWORDS words of MAX_HOTWORD_CHARS characters come out; more
+is an error, for a list that is cut would be a riddle to those who wrote it.
 """
 
 import re
@@ -28,14 +29,14 @@ class Hotword:
 def parse_hotwords(value: object) -> tuple[Hotword, ...]:
     """Parse an object (word to weight), a list, or text that holds either or separated words.
 
-    Raises ValueError for any other kind of value.
+    Raises ValueError for any other kind of value, and for words that are too many or too long.
     """
     if isinstance(value, str):
         value = _parse_text(value)
     if isinstance(value, dict):
-        return _cap(value.items())
+        return _collect(value.items())
     if isinstance(value, list):
-        return _cap((word, DEFAULT_WEIGHT) for word in value)
+        return _collect((word, DEFAULT_WEIGHT) for word in value)
     raise ValueError("hotwords must be text, a list of words, or an object of words and weights")
 
 
@@ -47,13 +48,16 @@ def _parse_text(text: str) -> object:
     return value if isinstance(value, dict | list) else _SEPARATORS.split(text)
 
 
-def _cap(pairs: Iterable[tuple[object, object]]) -> tuple[Hotword, ...]:
-    found: dict[str, int] = {}
-    for word, weight in pairs:
-        if len(found) == MAX_HOTWORDS:
-            break
-        if isinstance(word, str) and 0 < len(word.strip()) <= MAX_HOTWORD_CHARS:
-            found[word.strip()] = _parse_weight(weight)
+def _collect(pairs: Iterable[tuple[object, object]]) -> tuple[Hotword, ...]:
+    found = {
+        word.strip(): _parse_weight(weight)
+        for word, weight in pairs
+        if isinstance(word, str) and word.strip()
+    }
+    if len(found) > MAX_HOTWORDS:
+        raise ValueError(f"there may be {MAX_HOTWORDS} words, not {len(found)}")
+    if any(len(word) > MAX_HOTWORD_CHARS for word in found):
+        raise ValueError(f"a word may have {MAX_HOTWORD_CHARS} characters, not more")
     return tuple(Hotword(word, weight) for word, weight in found.items())
 
 

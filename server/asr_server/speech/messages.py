@@ -15,6 +15,7 @@ import msgspec
 from asr_server.speech import times
 from asr_server.speech.audio import MAX_RATE_HZ, MIN_RATE_HZ, SAMPLE_RATE_HZ, Container
 from asr_server.speech.effects import ChunkSize, LiveMode, Mode
+from asr_server.speech.hints import AUTO, Hints
 from asr_server.speech.hotwords import Hotword, parse_hotwords
 from asr_server.speech.riff import AudioError
 from asr_server.speech.words import NO_WORDS, Words
@@ -47,6 +48,15 @@ class Options:
     sample_rate_hz: int = SAMPLE_RATE_HZ
     hotwords: tuple[Hotword, ...] = ()
     chunk_size: ChunkSize = DEFAULT_CHUNK_SIZE
+    language: str = AUTO
+    itn: bool = True
+    svs_itn: bool = True
+
+    @property
+    def hints(self) -> Hints:
+        """What may help the recogniser; ITN is wanted unless either field says that it is not."""
+        words = tuple(hotword.word for hotword in self.hotwords)
+        return Hints(self.language, self.itn and self.svs_itn, words)
 
     @property
     def live(self) -> LiveMode | None:
@@ -200,6 +210,9 @@ def _parse_fields(fields: dict[str, Any], options: Options) -> Control:
         format=take("wav_format", _parse_word, options.format),
         sample_rate_hz=take("audio_fs", _parse_rate, options.sample_rate_hz),
         hotwords=take("hotwords", parse_hotwords, options.hotwords),
+        language=take("svs_lang", _parse_word, options.language, matters=False) or AUTO,
+        itn=take("itn", _parse_boolean, options.itn, matters=False),
+        svs_itn=take("svs_itn", _parse_boolean, options.svs_itn, matters=False),
     )
     matters = said.live is not None
     chunks = take("chunk_size", _parse_chunk_size, options.chunk_size, matters=matters)

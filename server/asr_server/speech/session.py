@@ -182,7 +182,7 @@ class Session:
         number = self._take_number()
         self._pending[number] = slot, ended
         self._pending_samples += count
-        submit = effects.Submit(number, samples, self._options.hotwords, now)
+        submit = effects.Submit(number, samples, self._options.hints, now)
         return [submit, *self._reply(slot)]
 
     def resolve(self, number: int, result: effects.Transcript | effects.Failure) -> list[Effect]:
@@ -218,7 +218,8 @@ class Session:
         stream = self._input.stream
         if stream is None:
             stream = self._input.stream = self._open_stream(mode)
-            told = [effects.Listen(stream.live.number, mode, self._input.options.chunk_size)]
+            said = self._input.options
+            told = [effects.Listen(stream.live.number, mode, said.chunk_size, said.hints)]
             told += self._reply(stream.slot)
         stream.live.received += len(samples)
         self._pending_samples += len(samples)

@@ -15,11 +15,12 @@ import yaml
 
 from asr_server.models import loading, tokens
 from asr_server.models.errors import ModelError
-from asr_server.models.sense_voice import LANGUAGES, Style
+from asr_server.models.sense_voice import LANGUAGES
+from asr_server.speech.hints import Hints
 from asr_server.speech.words import NO_WORDS
 from tests.component.asr_server.models import sense_voice_folder
 
-STYLES = [Style(language, itn) for language in [*LANGUAGES, "martian"] for itn in (True, False)]
+STYLES = [Hints(language, itn) for language in [*LANGUAGES, "martian"] for itn in (True, False)]
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +109,9 @@ def test_encoded_audio_is_that_of_automodel(stock, sense, utterances):
 
 def test_language_and_itn_of_a_row_change_that_row_alone(sense, utterances):
     audio = [utterances[0].audio] * 3 + [utterances[1].audio]
-    plain = Style()
+    plain = Hints()
     same = sense.recognizer.recognize(audio)
-    asked = [plain, Style("en"), Style("auto", itn=False), plain]
+    asked = [plain, Hints("en"), Hints("auto", itn=False), plain]
     mixed = sense.recognizer.recognize(audio, asked)
     assert mixed[0] == same[0] == same[1] == same[2]
     assert mixed[3] == same[3]
@@ -121,7 +122,7 @@ def test_language_and_itn_of_a_row_change_that_row_alone(sense, utterances):
 def test_a_batch_gives_what_each_row_gives_alone(sense, utterances, size):
     draw = random.Random(size)
     rows = [(utterance.audio, draw.choice(STYLES)) for utterance in utterances[:32]]
-    rows += [(np.zeros(samples, np.int16), Style()) for samples in (0, 399, 400, 64000)]
+    rows += [(np.zeros(samples, np.int16), Hints()) for samples in (0, 399, 400, 64000)]
     draw.shuffle(rows)
     recognize = sense.recognizer.recognize
     alone = [recognize([audio], [style])[0] for audio, style in rows]

@@ -32,15 +32,18 @@ class FakeEngine:
         self.cancelled = 0
         self.streams = []
         self.stream_room = 10**9
+        self.hints = []
 
-    def open_stream(self, mode, chunk_size, deliver):
+    def open_stream(self, mode, chunk_size, deliver, hints):
+        self.hints.append(hints)
         self.streams.append(FakeStream(self, (mode, chunk_size), deliver))
         return self.streams[-1]
 
     async def store(self, samples):
         return Stored(0, len(samples)) if self.room else None
 
-    async def recognize(self, stored, item_class, now, deadline):
+    async def recognize(self, stored, item_class, now, deadline, hints):
+        self.hints.append(hints)
         try:
             await self.gate.wait()
         except asyncio.CancelledError:

@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from asr_server.service.admission import DRAINING, LOADING
 from asr_server.service.drain import drain
 from asr_server.service.listener import Listener
+from asr_server.speech.hints import Hints
 
 SECOND = b"\x01\x00" * 16000
 END = json.dumps({"is_speaking": False})
@@ -44,6 +45,33 @@ async def test_an_utterance_is_answered_and_counted(stage):
     assert stage.value("asr_utterances_total", outcome="ok") == 1
     assert stage.value("asr_final_latency_seconds_count", mode="offline") == 1
     assert stage.budget.held_samples == 0
+
+
+async def test_what_is_said_of_the_speech_reaches_the_engine(stage):
+    await stage.start()
+    said = {"hotwords": '{"打开": 20}', "svs_lang": "zh", "svs_itn": False, "is_speaking": True}
+    async with stage.connect() as client:
+        for mode in ("offline", "2pass"):
+            await client.send(json.dumps(said | {"mode": mode}))
+            await client.send(SECOND)
+            await client.send(END)
+            assert (await receive(client))["text"] == "16000 samples"
+    assert stage.engine.hints == [Hints("zh", itn=False, hotwords=("打开",))] * 2
+
+
+async def test_too_many_hotwords_are_refused_before_the_audio_and_the_connection_lives(stage):
+    await stage.start()
+    words = " ".join(f"w{number}" for number in range(1001))
+    async with stage.connect() as client:
+        await client.send(json.dumps({"mode": "2pass", "hotwords": words}))
+        told = await receive(client)
+        assert told["error"] == "hotwords: there may be 1000 words, not 1001"
+        await client.send(END)
+        await receive(client)
+        await client.send(json.dumps({"hotwords": "w1"}))
+        await client.send(SECOND)
+        await client.send(END)
+        assert (await receive(client))["text"] == "16000 samples"
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,11 @@ def deliver(callers, reply):
 class Caller:
     """One stream. Audio that is settled is overwritten, so that nobody can read it in secret."""
 
-    def __init__(self, front, stream_id, mode="2pass", chunk_size=(0, 10, 5), start=0, first=0):
+    def __init__(
+        self, front, stream_id, mode="2pass", chunk_size=(0, 10, 5), start=0, first=0, **said
+    ):
         self.stream_id = stream_id
-        self.opening = messages.OpenStream(stream_id, mode, chunk_size, start, first)
+        self.opening = messages.OpenStream(stream_id, mode, chunk_size, start, first, **said)
         self.fed = self.settled = start
         self.finals, self.partials, self.order = [], {}, []
         self.outcome = None

@@ -8,6 +8,7 @@ import pytest
 
 from asr_server.engine import crew, loop
 from asr_server.link import messages
+from asr_server.speech.hints import NO_HINTS
 from asr_server.speech.spans import Span
 from asr_server.speech.words import Words
 from tests.unit.asr_server.engine import callers, streaming_models
@@ -52,6 +53,8 @@ class FakeModels:
     batches: list = field(default_factory=list)
     lost_at: int | None = None
     poisoned: set = field(default_factory=lambda: {"asr"})  # stages that cannot bear poison
+    takes_hotwords: bool = False
+    hints: list = field(default_factory=list)  # of all that was recognised
 
     @property
     def vad(self):
@@ -77,8 +80,9 @@ class FakeModels:
         self._run("vad", audio)
         return [spans_of(row) for row in audio]
 
-    def recognize(self, audio):
+    def recognize(self, audio, hints):
         self._run("asr", audio)
+        self.hints += hints
         if any(HUGE in row for row in audio):
             raise MemoryError("far too much")
         return [
@@ -124,7 +128,7 @@ class Front:
         self._used = 0
         self._items = 0
 
-    def speak(self, *parts, item_class="file", within_s=5.0):
+    def speak(self, *parts, item_class="file", within_s=5.0, hints=NO_HINTS):
         """Return the request for (value, seconds) parts, each followed by silence of 0.1 s."""
         start = self._used
         for value, seconds in parts:
@@ -138,6 +142,7 @@ class Front:
             self._used - start,
             self.clock.now,
             self.clock.now + within_s,
+            hints,
         )
 
     def call(self, **options):

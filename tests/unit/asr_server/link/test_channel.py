@@ -4,12 +4,15 @@ import socket
 import pytest
 
 from asr_server.link import channel, messages
+from asr_server.speech.hints import Hints
 
 LIMITS = messages.BatchLimits(batch_size=16, batch_audio_s=120.0, max_wait_ms=5.0)
 TO_ENGINE = [
     messages.Recognize(
         item_id=7, item_class="file", offset=2048, samples=16000, received_at=1.5, deadline=3.0
     ),
+    messages.Recognize(8, "file", 0, 9, 1.5, 3.0, Hints("zh", itn=False, hotwords=("阿里", "b"))),
+    messages.OpenStream(9, "2pass", (5, 10, 5), hints=Hints("ko", hotwords=("一",))),
     messages.Cancel(item_id=7),
     messages.Configure(limits=LIMITS, shedding=messages.SheddingLimits(0.0, 600.0)),
 ]

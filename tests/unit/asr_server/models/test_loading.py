@@ -71,7 +71,7 @@ BIAS = "encoder.after_norm.bias"
         ("asr", write("am.mvn", "<Nnet>"), "am.mvn: no <AddShift> vector"),
         ("asr", set_config(trust_remote_code=True), "sets trust_remote_code"),
         ("punc", set_config(remote_code="./model.py"), "sets remote_code"),
-        ("asr", set_config(model="Conformer"), "is Conformer; .* supports Paraformer, Sense"),
+        ("asr", set_config(model="Conformer"), "is Conformer; .* supports Paraformer, .*Sense"),
         ("asr", set_config(encoder="ConformerEncoder"), "ConformerEncoder.*encoder"),
         ("asr", set_config(encoder_conf={"attention_heads": "four"}), "attention_heads"),
         ("asr", set_config(encoder_conf={"input_layer": "conv2d"}), "input_layer"),

@@ -21,6 +21,7 @@ from asr_server.link.messages import (
 )
 from asr_server.service.streams import Streams
 from asr_server.speech.effects import Failure, FinalText, PartialText, SettledTo, StreamDone
+from asr_server.speech.hints import NO_HINTS, Hints
 
 FRAME = np.ones(960, np.int16)
 
@@ -55,8 +56,8 @@ class Desk:
         self.streams.connect(self.channel)
         self.delivered = []
 
-    def open(self, mode="2pass"):
-        return self.streams.open(mode, (5, 10, 5), lambda said: self.delivered.append(said))
+    def open(self, mode="2pass", hints=NO_HINTS):
+        return self.streams.open(mode, (5, 10, 5), lambda said: self.delivered.append(said), hints)
 
     def hear(self, *messages):
         for message in messages:
@@ -132,13 +133,13 @@ async def test_a_final_is_due_from_when_its_end_could_be_known(desk):
 
 @pytest.mark.parametrize(("mode", "again"), [("2pass", "一二三。"), ("online", "三。")])
 async def test_a_next_engine_goes_on_where_the_last_one_was_settled(desk, mode, again):
-    stream = desk.open(mode)
+    stream = desk.open(mode, Hints("en", hotwords=("一",)))
     for _ in range(5):
         stream.feed(FRAME, 1.0)
     desk.hear(Settled(1, 1000), Final(1, 0, 1000, 1500, "零。"), Partial(1, 1, "一二"))
     stream.end(2.0)
     assert desk.restart() == [
-        OpenStream(1, mode, (5, 10, 5), 1500, 1),
+        OpenStream(1, mode, (5, 10, 5), 1500, 1, Hints("en", hotwords=("一",))),
         Feed(1, 1500, arena.PAGE_SAMPLES - 1500, 1.0),
         Feed(1, arena.PAGE_SAMPLES, arena.PAGE_SAMPLES, 1.0),
         Feed(1, 2 * arena.PAGE_SAMPLES, 4800 - 2 * arena.PAGE_SAMPLES, 1.0),

@@ -26,6 +26,7 @@ from asr_server.speech.effects import (
     Submit,
     Transcript,
 )
+from asr_server.speech.hints import Hints
 from asr_server.speech.session import Session
 
 SECOND = b"\x01\x00" * 16000
@@ -97,6 +98,12 @@ def test_audio_goes_to_the_engine_as_it_comes():
     assert listen == Listen(1, "2pass", (8, 8, 4))
     assert (len(first.samples), len(second.samples), hush) == (16000, 16000, Hush(1))
     assert client.replies == []
+
+
+def test_what_was_said_before_the_first_audio_is_told_to_the_engine():
+    said = {"hotwords": "打开 灯", "svs_lang": "yue", "itn": False}
+    client = Client().send(START | said, SECOND, {"hotwords": ""}, SECOND, END)
+    assert client.asked[0].hints == Hints("yue", itn=False, hotwords=("打开", "灯"))
 
 
 def test_a_2pass_utterance_has_partials_and_then_its_final():

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from asr_server.speech import messages, times
 from asr_server.speech.audio import Container
+from asr_server.speech.hints import Hints
 from asr_server.speech.hotwords import Hotword
 from asr_server.speech.messages import Control, Malformed, Options
 from asr_server.speech.words import Words
@@ -62,6 +63,24 @@ def test_fields_become_options(fields, expected):
 )
 def test_an_input_ends_in_each_of_the_known_ways(fields, ends, acknowledge):
     assert parse(fields) == Control(Options(), ends, acknowledge)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, Hints()),
+        ({"svs_lang": "zh", "itn": True, "svs_itn": True}, Hints("zh")),
+        ({"svs_lang": " YUE "}, Hints("yue")),
+        ({"svs_lang": ""}, Hints("auto")),
+        ({"svs_lang": 1, "itn": "x", "svs_itn": []}, Hints()),
+        ({"itn": False}, Hints(itn=False)),
+        ({"svs_itn": "false"}, Hints(itn=False)),
+        ({"itn": False, "svs_itn": True}, Hints(itn=False)),
+        ({"hotwords": '{"b": 3, "a": 9}'}, Hints(hotwords=("b", "a"))),
+    ],
+)
+def test_fields_become_hints_to_the_recogniser(fields, expected):
+    assert parse(fields).options.hints == expected
 
 
 def test_options_stay_until_the_client_says_otherwise():
@@ -263,7 +282,7 @@ def test_no_text_crashes_the_parser(text):
 
 KNOWN = st.sampled_from(
     ["mode", "wav_name", "wav_format", "audio_fs", "is_speaking", "is_finished", "is_end",
-     "hotwords", "chunk_size"]
+     "hotwords", "chunk_size", "itn", "svs_itn", "svs_lang"]
 )  # fmt: skip
 VALUE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

@@ -145,7 +145,7 @@ def test_what_is_dropped_for_lack_of_room_alone_is_told_in_seconds(parts, droppe
 def test_hotwords_persist_until_changed():
     client = Client().send({"hotwords": "a b"}, SECOND, END, {}, SECOND, END)
     client.send({"hotwords": ""}, SECOND, END)
-    words = [[found.word for found in submit.hotwords] for submit in client.submits]
+    words = [list(submit.hints.hotwords) for submit in client.submits]
     assert words == [["a", "b"], ["a", "b"], []]
 
 
