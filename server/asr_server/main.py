@@ -4,7 +4,6 @@ Exit status: 0 after a drain, 1 when the model cannot be loaded, 2 for settings 
 """
 
 import asyncio
-import dataclasses
 import logging
 import shutil
 import signal
@@ -30,6 +29,7 @@ from asr_server.service.live_config import LiveConfig, LiveValues
 from asr_server.service.probes import ProbeServer
 from asr_server.service.transcoding import Limits, Transcoder
 from asr_server.speech.effects import SessionLimits
+from asr_server.speech.hotwords import parse_hotwords
 
 REPLIES = 4096  # that may wait in one session
 
@@ -133,8 +133,9 @@ class Server:
     def _put_in_force(self, values: LiveValues) -> None:
         shedding = SheddingLimits(values.shed_late_ms, values.partial_interval_ms)
         self._link.configure(_batch_limits(values), shedding)
+        self._link.hotwords = values.hotwords
         self._admission.limit(values.max_sessions)
-        logger.info("configuration in force", extra={"fields": dataclasses.asdict(values)})
+        logger.info("configuration in force", extra={"fields": values.describe()})
 
 
 def _flags(found: settings.ServerSettings) -> LiveValues:
@@ -146,11 +147,19 @@ def _flags(found: settings.ServerSettings) -> LiveValues:
         found.max_sessions,
         found.shed_late_ms,
         found.partial_interval_ms,
+        _read_hotwords(found.hotwords),
     )
 
 
 def _batch_limits(values: LiveValues) -> BatchLimits:
     return BatchLimits(values.batch_size, values.batch_audio_s, values.max_wait_ms)
+
+
+def _read_hotwords(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(found.word for found in parse_hotwords(text))
+    except ValueError as error:
+        raise settings.SettingsError(f"--hotwords: {error}") from None
 
 
 def _find_decoder(found: settings.ServerSettings) -> Transcoder | None:

@@ -35,6 +35,7 @@ class ServerSettings:
     batch_audio_s: float
     max_wait_ms: float
     max_sessions: int
+    hotwords: str
     max_sessions_per_address: int
     shed_late_ms: float
     partial_interval_ms: float
@@ -215,6 +216,7 @@ SETTINGS = (
     _Setting(
         "max-sessions", "N", "200", _whole(1, 100000), "sessions at a time; others get HTTP 503"
     ),
+    _Setting("hotwords", "WORDS", "", str, "what all sessions prefer: 'WORD WORD' or JSON"),
     _Setting(
         "max-sessions-per-address",
         "N",

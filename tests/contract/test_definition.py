@@ -34,6 +34,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CHILD_CHANGES = {
     "spec.model.pvc.claimName": (CLAIM, "others"),
     "spec.model.pvc.path": (CLAIM, "zh/large"),
+    "spec.model.hotwords": (DEMO, ["打开", "hello"]),
     "spec.runtime.device": (DEMO, "cpu"),
     "spec.runtime.dtype": (DEMO, "float16"),
     "spec.runtime.gpuResourceName": (DEMO, "nvidia.com/mig-1g.10gb"),

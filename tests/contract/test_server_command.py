@@ -15,6 +15,7 @@ from asr_operator.decisions import failures
 from asr_operator.state.plan import Knobs
 from asr_operator.state.policy import ServerPolicy
 from asr_server import main, settings
+from asr_server.service import live_config
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((ROOT / "crds" / "asrservices.yaml").read_text())["spec"]["versions"][0][
@@ -122,6 +123,22 @@ def test_live_configuration_is_where_the_server_looks():
     assert volumes["live-config"]["configMap"]["name"] == built["metadata"]["name"]
     # A file that is mounted by subPath would never change.
     assert not [each for each in container()["volumeMounts"] if "subPath" in each]
+
+
+def test_server_takes_the_live_configuration_with_as_many_hotwords_as_the_definition_allows():
+    field = SCHEMA["model"]["properties"]["hotwords"]
+    longest = field["items"]["maxLength"]
+    words = tuple(
+        f"{number:04}".ljust(longest, "\U0001f600") for number in range(field["maxItems"])
+    )
+    wanted = spec.AsrServiceSpec(DEMO, hotwords=words)
+    (text,) = config_map.build_config_map(OWNER, wanted, Knobs(1, 16), None)["data"].values()
+    flags = live_config.LiveValues(0, 1, 1.0, 1.0, 1, 0.0, 0.0)
+
+    found = live_config.parse_live_config(text.encode(), flags)
+
+    assert found.hotwords == words
+    assert (found.batch_size, found.generation) == (16, 1)
 
 
 def test_model_folder_is_on_the_mounted_claim():

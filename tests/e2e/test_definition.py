@@ -33,6 +33,10 @@ WINDOW = {"name": "day", "from": "08:00", "to": "18:00"}
 RULES: dict[tuple[str, str], tuple[object, object]] = {
     ("spec", "required"): ({"model": {"demo": {}}}, {}),
     ("spec.model", "rule"): ({"demo": {}}, {"demo": {}, "pvc": {"claimName": "models"}}),
+    ("spec.model.hotwords", "maxItems"): (["w"] * 200, ["w"] * 201),
+    ("spec.model.hotwords[0]", "minLength"): ("w", ""),
+    ("spec.model.hotwords[0]", "maxLength"): ("词" * 64, "词" * 65),
+    ("spec.model.hotwords[0]", "pattern"): ("hello world", " padded"),
     ("spec.model.pvc", "required"): ({"claimName": "models"}, {"path": "."}),
     ("spec.model.pvc.claimName", "minLength"): ("m", ""),
     ("spec.model.pvc.claimName", "maxLength"): ("m" * 253, "m" * 254),
@@ -257,6 +261,8 @@ def spec_with(path, value):
         bound = window if "Replicas" in last else {"minReplicas": 2}
         window |= {**WINDOW, **bound, **window}
         spec["spec"]["autoscaling"]["maxReplicas"] = 1000
+    if path.startswith("spec.model.hotwords"):
+        spec["spec"]["model"]["demo"] = {}
     if path.startswith("spec.model.pvc."):
         place.setdefault("claimName", "models")
     if path == "spec.autoscaling.minReplicas":

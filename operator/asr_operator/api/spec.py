@@ -78,6 +78,7 @@ class AsrServiceSpec:
     exposure: Exposure = Exposure()
     lifecycle: Lifecycle = Lifecycle()
     node_selector: tuple[tuple[str, str], ...] = ()
+    hotwords: tuple[str, ...] = ()
 
     @property
     def scaling(self) -> ScalingSpec:
@@ -149,6 +150,7 @@ def parse_spec(body: Mapping[str, Any]) -> AsrServiceSpec:
         ),
         lifecycle=_parse_lifecycle(spec.section("lifecycle")),
         node_selector=_parse_node_selector(spec.section("placement")),
+        hotwords=spec.section("model").texts("hotwords"),
     )
 
 

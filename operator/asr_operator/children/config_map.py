@@ -37,12 +37,14 @@ def render_live_config(spec: AsrServiceSpec, knobs: Knobs, observed: str | None)
     It is numbered one above all that servers know when it differs from `observed`, or when that
     has a lower number than they were told.
     """
-    content = {
+    content: dict[str, Any] = {
         "batch_size": knobs.batch_size,
         "batch_audio_s": spec.batching.audio_s,
         "max_wait_ms": spec.batching.max_wait_ms,
         "max_sessions": spec.runtime.max_sessions,
     }
+    if spec.hotwords:  # what services without them are told stays as it was
+        content["hotwords"] = list(spec.hotwords)
     previous = _read_object(observed)
     generation = _read_generation(previous)
     if previous != {"generation": generation, **content} or generation < knobs.told_generation:

@@ -105,6 +105,8 @@ class EngineLink:
         self.shedding = SheddingLimits()
         self.shedding_step = 0
         """How much the engine leaves undone (`scheduling.shedding.Step`)."""
+        self.hotwords: tuple[str, ...] = ()
+        """What all sessions prefer, beside their own."""
         self._report = report
         self._ids = itertools.count(1)
         self._dispatch = Dispatch()
@@ -159,7 +161,8 @@ class EngineLink:
             self.arena.release(stored.offset)
             return Failed(0, self._gone)
         place = stored.offset, stored.samples
-        item = Item(next(self._ids), item_class, *place, now, deadline, hints)
+        wanted = hints.prefer_too(self.hotwords)
+        item = Item(next(self._ids), item_class, *place, now, deadline, wanted)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._answers[item.item_id] = answer
         self._unanswered_samples += item.samples
@@ -180,7 +183,7 @@ class EngineLink:
         hints: Hints = NO_HINTS,
     ) -> Stream:
         """Begin to recognise a live input, in whichever engines there are while it lasts."""
-        return self.streams.open(mode, chunk_size, deliver, hints)
+        return self.streams.open(mode, chunk_size, deliver, hints.prefer_too(self.hotwords))
 
     def unanswered_s(self) -> float:
         """Return the seconds of audio that the engine has not answered."""

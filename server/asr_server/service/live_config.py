@@ -8,16 +8,17 @@ nothing. Keys that this version does not know are ignored: a newer operator may 
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
 from asr_server.metrics import ServerMetrics
+from asr_server.speech.hotwords import MAX_HOTWORD_CHARS, MAX_HOTWORDS
 
 POLL_S = 0.5
-MAX_BYTES = 64 * 1024
+MAX_BYTES = 256 * 1024  # hotwords have up to twelve bytes for each character
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,14 @@ class LiveValues:
     max_sessions: int
     shed_late_ms: float
     partial_interval_ms: float
+    hotwords: tuple[str, ...] = ()
+
+    def describe(self) -> dict[str, object]:
+        """Return what the log says of it; the hotwords may be names of people."""
+        return {**asdict(self), "hotwords": len(self.hotwords)}
+
+
+_Word = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_HOTWORD_CHARS)]
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -43,6 +52,7 @@ class _File(msgspec.Struct, frozen=True):
     max_sessions: Annotated[int, msgspec.Meta(ge=1, le=100000)] | None = None
     shed_late_ms: Annotated[float, msgspec.Meta(ge=0, le=60000)] | None = None
     partial_interval_ms: Annotated[float, msgspec.Meta(ge=0, le=60000)] | None = None
+    hotwords: Annotated[tuple[_Word, ...], msgspec.Meta(max_length=MAX_HOTWORDS)] | None = None
 
 
 def parse_live_config(content: bytes, flags: LiveValues) -> LiveValues:

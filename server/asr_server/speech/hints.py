@@ -18,5 +18,12 @@ class Hints(msgspec.Struct, frozen=True):
     itn: bool = True
     hotwords: tuple[str, ...] = ()
 
+    def prefer_too(self, words: tuple[str, ...]) -> "Hints":
+        """Return the hints with more hotwords behind their own, each word once."""
+        if not words:
+            return self
+        both = tuple(dict.fromkeys(self.hotwords + words))
+        return msgspec.structs.replace(self, hotwords=both)
+
 
 NO_HINTS = Hints()

@@ -257,6 +257,7 @@ async def test_a_drain_finishes_the_stream_in_flight_and_ends_with_status_0(serv
     [
         (["--model=/nowhere"], 1, r"asr-server: /nowhere is not a directory; .*\n"),
         (["--dtype=int8"], 2, r"asr-server: --dtype: 'int8' is not one of .*\n"),
+        ([f"--hotwords={'x' * 65}"], 2, r"asr-server: --hotwords: a word may have 64 .*\n"),
         (["--host=203.0.113.1"], 2, r"asr-server: --probe-port: cannot listen: .*\n"),
     ],
 )

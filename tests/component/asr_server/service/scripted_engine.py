@@ -28,6 +28,7 @@ from asr_server.link.messages import (
 )
 
 POISON, DIE_ONCE, HOLD, TELL_LIMIT, BABBLE_ONCE, HANG, HANG_ONCE = range(66, 73)
+TELL_HOTWORDS = 73
 
 
 def main():
@@ -72,7 +73,8 @@ def serve(front, memory, folder):
 
 def finish(opened, heard):
     number, start = opened.first_utterance, opened.start
-    final = Final(opened.stream_id, number, start, start + heard, f"{heard} samples")
+    told = " ".join([f"{heard} samples", *opened.hints.hotwords])
+    final = Final(opened.stream_id, number, start, start + heard, told)
     return [final, StreamEnded(opened.stream_id)]
 
 
@@ -89,6 +91,8 @@ def answer(message, audio, limits, folder):
     if first == HOLD:
         return []
     text = str(limits.batch_size) if first == TELL_LIMIT else f"{int(audio.sum())}"
+    if first == TELL_HOTWORDS:
+        text = " ".join(message.hints.hotwords)
     ran = BatchRan("asr", 1, 1.0, 1.0, 0.01, "idle", ("file",), (0.0,))
     return [Recognized(message.item_id, text, ()), ran]
 

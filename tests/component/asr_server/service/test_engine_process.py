@@ -14,10 +14,13 @@ from asr_server.metrics import Metrics
 from asr_server.service import engine_link, engine_process
 from asr_server.service.engine_link import EngineLink
 from asr_server.service.engine_process import EngineError, EngineProcess
+from asr_server.speech.effects import StreamDone
+from asr_server.speech.hints import NO_HINTS, Hints
 
 SCRIPT = str(Path(__file__).with_name("scripted_engine.py"))
 GOOD = 1
 POISON, DIE_ONCE, HOLD, TELL_LIMIT, BABBLE_ONCE, HANG, HANG_ONCE = range(66, 73)
+TELL_HOTWORDS = 73
 SAMPLES = 4096
 LONGEST_BATCH_S = 60.0
 
@@ -45,11 +48,11 @@ class Engine:
     def restarts(self):
         return self.metrics.registry.get_sample_value("asr_engine_restarts_total")
 
-    async def recognize(self, first, samples=SAMPLES):
+    async def recognize(self, first, samples=SAMPLES, hints=NO_HINTS):
         audio = np.ones(samples, np.int16)
         audio[0] = first
         stored = await self.link.store(audio)
-        return stored and await self.link.recognize(stored, "file", 0.0, 1.0)
+        return stored and await self.link.recognize(stored, "file", 0.0, 1.0, hints)
 
     async def stop(self):
         self.task.cancel()
@@ -89,6 +92,18 @@ async def test_reports_of_the_engine_are_passed_on(start, eventually):
     await engine.recognize(GOOD)
     await eventually(lambda: engine.reports)
     assert engine.reports[0].stage == "asr"
+
+
+async def test_hotwords_of_the_service_follow_those_of_the_session(start, eventually):
+    engine = start()
+    own = Hints(hotwords=("b", "a"))
+    assert texts([await engine.recognize(TELL_HOTWORDS, hints=own)]) == ["b a"]
+    engine.link.hotwords = ("a", "c")
+    assert texts([await engine.recognize(TELL_HOTWORDS, hints=own)]) == ["b a c"]
+    said = []
+    engine.link.open_stream("2pass", (5, 10, 5), said.append, own).end(0.0)
+    await eventually(lambda: StreamDone() in said)
+    assert [found.text for found in said if hasattr(found, "text")] == ["0 samples b a c"]
 
 
 async def test_limits_reach_the_engine_at_once_and_every_later_one_too(start):

@@ -27,7 +27,7 @@ from asr_operator.api.spec import (
 ROOT = Path(__file__).parents[4]
 
 FULL = {
-    "model": {"pvc": {"claimName": "models", "path": "zh/large"}},
+    "model": {"pvc": {"claimName": "models", "path": "zh/large"}, "hotwords": ["打开", "b c"]},
     "runtime": {
         "device": "cpu",
         "dtype": "bfloat16",
@@ -89,6 +89,7 @@ def test_every_field_is_read():
             drain_timeout_s=1, max_surge=2, max_unavailable=3, progress_deadline_s=40
         ),
         node_selector=(("a", "1"), ("b", "2")),
+        hotwords=("打开", "b c"),
     )
 
 
@@ -110,6 +111,8 @@ def test_absent_fields_have_the_defaults_of_the_definition():
         ({"model": {"pvc": {"claimName": "x", "path": "/x"}}}, "spec.model.pvc.path must be rel"),
         ({"model": {"pvc": {"claimName": "x", "path": "a/../b"}}}, "spec.model.pvc.path must be"),
         ({"model": {"pvc": "x"}}, "spec.model.pvc must be an object"),
+        ({"model": {"demo": {}, "hotwords": "x"}}, "spec.model.hotwords must be a list"),
+        ({"model": {"demo": {}, "hotwords": [5]}}, "spec.model.hotwords must be a list of strings"),
         ({"runtime": {"device": "tpu"}}, "spec.runtime.device must be one of cuda, cpu"),
         ({"runtime": {"image": ""}}, "spec.runtime.image must be a string"),
         ({"runtime": {"maxSessions": True}}, "spec.runtime.maxSessions must be an integer"),

@@ -93,6 +93,19 @@ def test_running_servers_take_over_new_bounds_without_being_replaced(
     }
 
 
+def test_running_servers_take_over_hotwords_and_are_told_of_none_if_there_are_none(
+    built, demo_spec, knobs
+):
+    plain, biased = demo_spec(), demo_spec(hotwords=("打开", "灯"))
+    assert built(plain)["spec"]["template"] == built(biased)["spec"]["template"]
+    first = config_map.render_live_config(plain, knobs(plain), None)
+    second = config_map.render_live_config(biased, knobs(biased), first)
+    third = config_map.render_live_config(plain, knobs(plain), second)
+    told = [json.loads(text) for text in (first, second, third)]
+    assert [each["generation"] for each in told] == [1, 2, 3]
+    assert [each.get("hotwords") for each in told] == [None, ["打开", "灯"], None]
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+from dataclasses import replace
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -29,6 +30,7 @@ FULL = {
     "partial_interval_ms": 1200,
 }
 FULL_VALUES = LiveValues(3, 4, 60.0, 0.0, 9, 0.0, 1200.0)
+WORDS = ("打开", "hello world")
 
 
 class Watched:
@@ -54,7 +56,8 @@ def watched(tmp_path):
 
 
 def test_every_key_is_read():
-    assert parse_live_config(json.dumps(FULL).encode(), FLAGS) == FULL_VALUES
+    content = json.dumps({**FULL, "hotwords": WORDS}).encode()
+    assert parse_live_config(content, FLAGS) == replace(FULL_VALUES, hotwords=WORDS)
 
 
 def test_an_absent_key_has_the_value_of_its_flag_and_an_unknown_one_is_ignored():
@@ -81,12 +84,20 @@ def test_an_absent_key_has_the_value_of_its_flag_and_an_unknown_one_is_ignored()
         (b'{"generation": 1, "shed_late_ms": -1}', r"\$.shed_late_ms"),
         (b'{"generation": 1, "partial_interval_ms": "2s"}', r"\$.partial_interval_ms"),
         (b'{"generation": 1, "x": ' + b"[" * 5000 + b"]" * 5000 + b"}", "nested too deeply"),
-        (b" " * 70_000, "more than 65536 bytes"),
+        (b" " * 270_000, "more than 262144 bytes"),
+        (b'{"generation": 1, "hotwords": "a b"}', r"\$.hotwords"),
+        (b'{"generation": 1, "hotwords": [""]}', r"\$.hotwords"),
+        (b'{"generation": 1, "hotwords": ["' + b"x" * 65 + b'"]}', r"\$.hotwords"),
+        (b'{"generation": 1, "hotwords": [' + b'"x",' * 1000 + b'"x"]}', r"\$.hotwords"),
     ],
 )
 def test_a_bad_file_is_refused_with_a_reason_that_names_the_key(content, reason):
     with pytest.raises(ValueError, match=reason):
         parse_live_config(content, FLAGS)
+
+
+def test_the_log_counts_hotwords_and_does_not_repeat_them():
+    assert replace(FULL_VALUES, hotwords=WORDS).describe() == {**FULL, "hotwords": 2}
 
 
 def test_the_flags_are_in_force_until_a_file_is_read(watched):
