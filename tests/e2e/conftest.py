@@ -19,8 +19,8 @@ from harness import asr, audit, cluster, release, speaking, waiting, wire
 
 ORDER = [
     "definition", "service", "words", "impossible", "changes", "rollout", "repair", "absence",
-    "quiet", "loop_retune", "operations", "loop_auto", "loop_modes", "loop_external", "loop_keda",
-    "deletion", "rights", "scope",
+    "quiet", "schedules", "loop_retune", "operations", "loop_auto", "loop_modes", "loop_external",
+    "loop_keda", "deletion", "rights", "scope",
 ]  # fmt: skip
 NEEDS = {
     "audit_log": "ASR_CLUSTER_AUDIT_LOG",
