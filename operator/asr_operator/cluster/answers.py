@@ -28,15 +28,23 @@ class PrometheusError(Exception):
 
 
 class Labels(msgspec.Struct, frozen=True, gc=False):
-    """The labels that our queries leave; others are dropped."""
+    """The labels that our queries leave; others are dropped. The last ones are DCGM's."""
 
     asr_namespace: str = ""
     asr_service: str = ""
     asr_pod: str = ""
+    device: str = ""
     le: str = ""
     metric: str = ""
     stage: str = ""
     state: str = ""
+    name: str = msgspec.field(default="", name="__name__")
+    gpu: str = msgspec.field(default="", name="UUID")
+    gpu_slice: str = msgspec.field(default="", name="GPU_I_ID")
+    pod: str = ""
+    namespace: str = ""
+    exported_pod: str = ""
+    exported_namespace: str = ""
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):

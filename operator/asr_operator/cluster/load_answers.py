@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from asr_operator.api.names import Reason
 from asr_operator.cluster.answers import PrometheusError
+from asr_operator.cluster.gpu_signals import index_gpus
 from asr_operator.cluster.load_rows import Answers, Table, index_rows
 from asr_operator.cluster.prometheus import Prometheus
 from asr_operator.cluster.queries import INSTANT, WINDOWED, Queries, Query, Windows
@@ -74,7 +75,7 @@ async def _ask_all(
             rows = await prometheus.query(templates.render(query, windows), moment.prometheus_at)
         except PrometheusError as error:
             raise error.within(query) from None
-        return index_rows(query, rows)
+        return index_gpus(rows) if query is Query.GPU else index_rows(query, rows)
 
     try:
         async with asyncio.TaskGroup() as group:

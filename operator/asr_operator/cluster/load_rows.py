@@ -27,7 +27,7 @@ class Series(msgspec.Struct, frozen=True, gc=False):
 
 
 Table = Mapping[Key, Sequence[Series]]
-"""The series of each service that answer one query."""
+"""The series of each service that answer one query; where it is about GPUs, of each pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,10 @@ class ServiceRows:
     def of(self, query: Query) -> Sequence[Series]:
         """Return the rows of a query."""
         return self._tables[query].get(self._key, ())
+
+    def of_pod(self, query: Query, pod: str) -> Sequence[Series]:
+        """Return the rows of a query that is answered pod by pod."""
+        return self._tables[query].get((self._key[0], pod), ())
 
     def by_pod(self, query: Query) -> dict[str, float]:
         """Return what is known per pod."""

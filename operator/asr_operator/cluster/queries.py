@@ -6,8 +6,7 @@ Rules:
 2. A pod that is scraped twice counts once. An `instance` that two pods claim belongs to neither:
    a join on it would fail, and with it the query, for all services.
 3. A rate that is NaN or beyond belief is left out: no pod spoils the sum of a service.
-4. DCGM knows pods by name: the pod that has the GPU is `exported_pod` where Prometheus' own label
-   `pod` won over it, else `pod`. A name that two services claim belongs to neither.
+4. DCGM's series are asked for as they are: `gpu_signals` finds out whose they are, much faster.
 5. Nothing that users wrote enters a query. Their windows are rounded up to a few lengths, so that
    many services ask few questions; a shorter interval than two scrapes knows nothing.
 """
@@ -28,8 +27,6 @@ SHORTEST_PEAK_STEP_S = 5
 # DCGM's signals of how busy a GPU is, the most telling first; the last is a percentage.
 SIGNALS = ("DCGM_FI_PROF_SM_ACTIVE", "DCGM_FI_PROF_GR_ENGINE_ACTIVE", "DCGM_FI_DEV_GPU_UTIL")
 NVML_GAUGE = "asr_gpu_utilization_ratio"
-# What else the answer says of a pod: that it has a GPU, and that others have the same.
-GPU_DEVICE, GPU_SHARED = "cuda", "shared"
 
 PLACEHOLDER = re.compile(r"\$([a-z]\w*)")
 IDENTITY = "identity"
@@ -80,6 +77,7 @@ def _round_up(seconds: float) -> int:
 _INFO = 'asr_server_info{asr_namespace!="", asr_service!=""}'
 _POD = "asr_namespace, asr_service, asr_pod"
 _SERVICE = "asr_namespace, asr_service"
+_GPU = "__name__, UUID, GPU_I_ID, pod, namespace, exported_pod, exported_namespace"
 
 
 def _per_pod(series: str, labels: str = "") -> str:
@@ -105,57 +103,18 @@ def _rate_per_service(counter: str, label: str) -> str:
     return f"sum by ({_SERVICE}, {label}) ({joined})"
 
 
-def _copy(series: str, source: str, to: str) -> str:
-    """Copy a label, where there is something to copy."""
-    return f'label_replace({series}, "{to}", "$1", "{source}", "(.+)")'
-
-
-def _attributed(series: str) -> str:
-    """Name the pod that has the GPU."""
-    for source, to in (
-        ("pod", "asr_pod"),
-        ("exported_pod", "asr_pod"),
-        ("namespace", "asr_namespace"),
-        ("exported_namespace", "asr_namespace"),
-    ):
-        series = _copy(series, source, to)
-    return series
-
-
-def _ask_gpus() -> str:
-    """Ask for each signal of each pod with a GPU, for the device, and for who shares one."""
-    *ratios, percentage = SIGNALS
-    pod = "asr_namespace, asr_pod"
-    owners = (
-        f"(group by ({_POD}) ($identity) unless on ({pod})"
-        f" (count by ({pod}) (group by ({_POD}) ($identity)) > 1))"
-    )
-    named = _copy(f'({{__name__=~"{"|".join(ratios)}"}} >= 0 <= 1)', "__name__", "metric")
-    scaled = _copy(f"({percentage} >= 0 <= 100)", "__name__", "metric")
-    signals = f"avg by ({pod}, metric) ({_attributed(f'({named} or {scaled} / 100)')})"
-    holders = f"group by (UUID, GPU_I_ID, {pod}) ({_attributed(f'({named} or {scaled})')})"
-    crowded = f"(count by (UUID, GPU_I_ID) ({holders}) > bool 1 == 1)"
-    shared = f"max by ({pod}) ({holders} * on (UUID, GPU_I_ID) group_left () {crowded})"
-    labelled = f'label_replace({shared}, "metric", "{GPU_SHARED}", "", "")'
-    device = _per_pod('group by (instance) (asr_server_info{device=~"cuda.*"})')
-    return (
-        f"({signals} or {labelled}) * on ({pod}) group_left (asr_service) {owners}"
-        f' or label_replace({device}, "metric", "{GPU_DEVICE}", "", "")'
-    )
-
-
 _GAUGES = f"asr_sessions|asr_session_limit|asr_config_generation|asr_batch_size_limit|{NVML_GAUGE}"
 _TEMPLATES: Mapping[str, str] = {
     IDENTITY: (
         f"(group by (instance, {_POD}) ({_INFO}) unless on (instance)"
         f" (count by (instance) (count by (instance, {_POD}) ({_INFO})) > 1))"
     ),
-    Query.PODS: f"max by ({_POD}) (timestamp({_INFO}))",
+    Query.PODS: f"max by ({_POD}, device) (timestamp({_INFO}))",
     Query.GAUGES: _per_pod(
         f'label_replace({{__name__=~"{_GAUGES}"}}, "metric", "$1", "__name__", "(.+)")',
         ", metric, state",
     ),
-    Query.GPU: _ask_gpus(),
+    Query.GPU: f'max by ({_GPU}) ({{__name__=~"{"|".join(SIGNALS)}", pod!=""}})',
     Query.DUTY: _per_pod(_rate("asr_engine_busy_seconds_total")),
     Query.CPU: _per_pod(_rate("asr_cpu_limited_seconds_total")),
     Query.RECEIVED_AUDIO: _rate_per_pod("asr_received_audio_seconds_total", "class"),

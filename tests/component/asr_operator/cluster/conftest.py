@@ -48,6 +48,7 @@ class Pod:
     resets_after_s: float = math.inf
     ends_before_s: float = 0.0
     is_down: bool = False
+    past_s: int = PAST_S
     device: str = "cpu"
     nvml: float | None = None
     jobs: tuple[str, ...] = ("servers",)
@@ -109,7 +110,7 @@ PODS = [
     Pod("stale", "a", ends_before_s=200.0),
     Pod("restarting", "a", resets_after_s=45.0),
     *(
-        Pod(service, f"{service}-{number}", device="cuda", nvml=nvml)
+        Pod(service, f"{service}-{number}", past_s=120, device="cuda", nvml=nvml)
         for service, nvmls in {
             "sm": (0.9, 0.9),
             "util": (0.9, None),
@@ -159,7 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
             found = {} if pod.ends_before_s else pod.series(now)
             return "".join(f"{name} {value}\n" for name, value in found.items()).encode()
         end = now - pod.ends_before_s
-        moments = [end - age for age in range(PAST_S, -1, -STEP_S)]
+        moments = [end - age for age in range(pod.past_s, -1, -STEP_S)]
         return "".join(
             f"{name} {value} {int(moment * 1000)}\n"
             for moment in moments

@@ -94,7 +94,7 @@ async def test_gpus_are_as_busy_as_the_best_signal_that_all_pods_have(
     sample = await read(service)
     assert (sample.gpu_signal, sample.gpus_are_shared) == (signal, is_shared)
     found = [pod.gpu_ratio for pod in sample.pods]
-    expected = [ratio if ratio is None else pytest.approx(ratio, rel=0.05) for ratio in ratios]
+    expected = [ratio if ratio is None else pytest.approx(ratio, rel=0.2) for ratio in ratios]
     assert found == expected
 
 
