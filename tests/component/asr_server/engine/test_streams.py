@@ -61,7 +61,8 @@ def test_a_long_recording_has_the_words_of_its_utterances(engine, utterances, ce
 def test_a_stream_fails_alone(engine, utterances):
     engine.send(messages.OpenStream(99_999, "2pass", (0, 10, 5)))
     engine.send(messages.Feed(99_999, engine.arena.samples, 1, 0.0))
-    failed = engine.receive()
+    while isinstance(failed := engine.receive(), messages.Overload):
+        pass  # the machine was busy while the tests before were listened to
     assert isinstance(failed, messages.StreamFailed)
     (heard,) = engine.listen(utterances[0].audio, mode="2pass")
     assert isinstance(heard.end, messages.StreamEnded)
