@@ -122,7 +122,7 @@ class Server:
         if self._settings.live_config is not None:
             tasks.append(self._live_config.watch(self._settings.live_config))
         if self._settings.device != "cpu":
-            tasks.append(gpu.watch_gpu(self._metrics.registry, gpu.Nvml))
+            tasks.append(gpu.watch_gpu(self._metrics.registry, gpu.open_nvml))
         return tasks
 
     def _open(self) -> None:

@@ -7,7 +7,6 @@ what all of them do. A slice of a GPU (MIG) has no utilization in NVML.
 """
 
 import asyncio
-import contextlib
 import logging
 import math
 from collections import deque
@@ -15,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-import pynvml
 from prometheus_client import CollectorRegistry
 
 from asr_server.metrics import GpuMetrics
@@ -46,26 +44,14 @@ class Gpu(Protocol):
         """Return what it does now; raise `GpuError`."""
 
 
-class Nvml:
-    """The first GPU that NVML shows; raise `GpuError` when there is none."""
+def open_nvml() -> Gpu:
+    """Return the first GPU that NVML shows; raise `GpuError` when there is none.
 
-    def __init__(self) -> None:
-        try:
-            pynvml.nvmlInit()
-            self._handle = pynvml.nvmlDeviceGetHandleByIndex(0)
-        except pynvml.NVMLError as error:
-            raise GpuError(str(error)) from None
+    NVML's binding takes 18 MB and half a second of a busy core: only servers with a GPU import it.
+    """
+    from asr_server.service.nvml import Nvml
 
-    def read(self) -> Reading:
-        """Return what it does now; raise `GpuError`."""
-        busy_ratio = math.nan
-        try:
-            with contextlib.suppress(pynvml.NVMLError_NotSupported):
-                busy_ratio = pynvml.nvmlDeviceGetUtilizationRates(self._handle).gpu / 100
-            used_bytes = float(pynvml.nvmlDeviceGetMemoryInfo(self._handle).used)
-        except pynvml.NVMLError as error:
-            raise GpuError(str(error)) from None
-        return Reading(busy_ratio, used_bytes)
+    return Nvml()
 
 
 async def watch_gpu(registry: CollectorRegistry, open_gpu: Callable[[], Gpu]) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import math
+import subprocess
+import sys
 
 import pynvml
 import pytest
@@ -132,17 +134,17 @@ class FakeLibrary:
 def test_every_failure_of_nvml_is_one_error(monkeypatch, function, code):
     FakeLibrary(monkeypatch, **{function: code})
     with pytest.raises(GpuError, match=r"\w"):
-        gpu.Nvml().read()
+        gpu.open_nvml().read()
 
 
 def test_nvml_tells_percent_and_bytes(monkeypatch):
     FakeLibrary(monkeypatch)
-    assert gpu.Nvml().read() == Reading(0.42, 1_000_000.0)
+    assert gpu.open_nvml().read() == Reading(0.42, 1_000_000.0)
 
 
 def test_a_slice_of_a_gpu_has_memory_and_no_utilization(monkeypatch):
     FakeLibrary(monkeypatch, nvmlDeviceGetUtilizationRates=pynvml.NVML_ERROR_NOT_SUPPORTED)
-    reading = gpu.Nvml().read()
+    reading = gpu.open_nvml().read()
     assert math.isnan(reading.utilization_ratio)
     assert reading.memory_used_bytes == 1_000_000.0
 
@@ -152,4 +154,9 @@ def test_where_there_is_no_nvml_the_real_binding_says_so():
         pynvml.nvmlInit()
     except pynvml.NVMLError:
         with pytest.raises(GpuError):
-            gpu.Nvml()
+            gpu.open_nvml()
+
+
+def test_a_server_without_a_gpu_does_not_load_nvml():
+    code = "import sys, asr_server.main; sys.exit('pynvml' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
