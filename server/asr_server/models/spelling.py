@@ -12,9 +12,9 @@ _SEG_DICT = "seg_dict"
 
 
 class Speller:
-    """Knows the symbols of one recogniser."""
+    """Knows the symbols of one recogniser; `spellings` has those of words, with spaces between."""
 
-    def __init__(self, symbols: Sequence[str], spellings: Mapping[str, Sequence[str]]):
+    def __init__(self, symbols: Sequence[str], spellings: Mapping[str, str]):
         self._ids = {symbol: place for place, symbol in enumerate(symbols)}
         self._spellings = spellings
 
@@ -25,7 +25,7 @@ class Speller:
         """
         found: list[int] = []
         for word in hotword.lower().split():
-            parts = self._spellings.get(word) or [
+            parts = self._spellings.get(word, "").split() or [
                 piece for token in tokens.split(word) for piece in self._split(token)
             ]
             ids = [self._ids.get(part) for part in parts]
@@ -39,21 +39,22 @@ class Speller:
 
     def _split(self, token: str) -> Sequence[str]:
         if token in self._spellings:
-            return self._spellings[token]
+            return self._spellings[token].split()
         if token not in self._ids and token.isdigit():
-            return [part for digit in token for part in self._spellings.get(digit, (digit,))]
+            return [part for digit in token for part in self._spellings.get(digit, digit).split()]
         return (token,)
 
 
 def load(folder: ModelFolder, symbols: Sequence[str]) -> Speller:
     """Read how words are spelled in these symbols; ModelError where that is not text."""
     path = folder.path / _SEG_DICT
-    spellings: dict[str, list[str]] = {}
+    spellings: dict[str, str] = {}
     if path.is_file():
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except UnicodeDecodeError as error:
             raise ModelError(f"{path}: {error}; it must be text, a word a line") from error
-        for word, *pieces in filter(None, map(str.split, lines)):
-            spellings[word] = pieces
+        for line in lines:
+            word, *pieces = line.split(maxsplit=1) or [""]
+            spellings[word] = "".join(pieces)
     return Speller(symbols, spellings)
