@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Self
 
-START_S = 120.0
+START_S = 300.0
 FLAGS = ("--host=127.0.0.1", "--port=0", "--probe-port=0", "--termination-log=/dev/null")
 
 

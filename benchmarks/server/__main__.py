@@ -46,9 +46,11 @@ def main() -> int:
     if unknown := set(given.parts) - set(PARTS):
         parser.error(f"no part {min(unknown)}: there are {', '.join(PARTS)}")
     failed = 0
+    commit = conditions.describe_conditions(0.0)["commit"]  # before results make it dirty
     for part in given.parts or PARTS:
         about = {
             **conditions.describe_conditions(os.getloadavg()[0]),
+            "commit": commit,
             "command": f"python -m benchmarks.server {part}",
         }
         began = time.monotonic()

@@ -20,7 +20,7 @@ from asr_server.models.loading import demo_directory
 from benchmarks.server.sending import Sent
 from benchmarks.server.talks import Talk
 
-START_S = 180.0
+START_S = 600.0
 SCRIPT = Path("runtime/python/websocket/funasr_wss_server.py")
 NO_SOURCE = "FUNASR_SRC names no checkout of FunASR: funasr_wss_server.py is only there"
 

@@ -15,7 +15,7 @@ SESSIONS, KILLS, SETTLE_S = 20, 3, 6.0
 def measure() -> list[Figure]:
     """Return the median time from the kill to ready, and what happened to finals."""
     with Server("--max-sessions=1000") as server:
-        flags = (f"--sessions={SESSIONS}", "--duration=60", "--max-cer=1")
+        flags = (f"--sessions={SESSIONS}", "--duration=40", "--max-cer=1")
         with bench(server.url, *flags) as load:
             took_s = []
             while len(took_s) < KILLS and not load.is_over:

@@ -15,7 +15,7 @@ SIZES = (1, 8, 32, 4)
 def measure() -> list[Figure]:
     """Return how many were in force, and what they did to the sessions."""
     with Server("--max-sessions=1000") as server:
-        flags = (f"--sessions={SESSIONS}", "--duration=75", "--max-cer=1")
+        flags = (f"--sessions={SESSIONS}", "--duration=55", "--max-cer=1")
         with bench(server.url, *flags) as load:
             took_s = [_retune(server, number) for number in range(1, RETUNES + 1)]
             if load.is_over:

@@ -7,8 +7,9 @@ from benchmarks.server.benching import run_bench
 from benchmarks.server.figures import Figure
 from benchmarks.serving import Server
 
-FIRST, TRIAL_S = 64, 15
+FIRST, TRIAL_S = 64, 12
 STOCK_FIRST, STOCK_MOST = 8, 64
+GIVEN_UP_S = 30.0  # more than 5 % never came: so long a client waits
 
 
 def measure() -> list[Figure]:
@@ -34,7 +35,8 @@ def _measure_overload(trial: dict[str, Any]) -> Figure:
     harm = {name: account[name] for name in ("lost", "doubled", "turned_away", "cut")}
     said = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in harm.items())
     detail = f"{trial['sessions']} sessions, {account['sent']} utterances: {said}"
-    return Figure("overload_p95_s", trial["p95_s"], "s", detail, {"trial": trial})
+    p95_s = GIVEN_UP_S if trial["p95_s"] is None else trial["p95_s"]
+    return Figure("overload_p95_s", p95_s, "s", detail, {"trial": trial})
 
 
 def _measure_stock(ours: int) -> Figure:
