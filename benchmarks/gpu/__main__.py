@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import json
 import os
+import signal
 import sys
 import time
 from datetime import UTC, datetime
@@ -89,4 +90,5 @@ def run_parts(given: argparse.Namespace, device: dict[str, Any]) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers end too
     sys.exit(main())

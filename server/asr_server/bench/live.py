@@ -15,7 +15,6 @@ from websockets.exceptions import ConnectionClosed
 from asr_server.bench.arrivals import SessionPlan, Turn
 from asr_server.bench.attribution import Stream
 from asr_server.bench.session import (
-    ANSWER_WITHIN_S,
     Surroundings,
     TurnedAwayError,
     render_begin,
@@ -85,7 +84,7 @@ class LiveSession:
         return bytes(pause_bytes) + spoken + bytes(tail_bytes)
 
     async def _wait_for_answers(self) -> None:
-        until_s = self._around.clock() + ANSWER_WITHIN_S
+        until_s = self._around.clock() + self._around.answer_within_s
         while self._around.clock() < until_s:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(QUIET_S):

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
@@ -47,6 +47,8 @@ class Surroundings:
     mode: str = "offline"
     frame_bytes: int = FRAME_BYTES
     """Of live audio; a file is sent in larger pieces."""
+    answer_within_s: float = field(default_factory=lambda: ANSWER_WITHIN_S)
+    """How long to wait for answers once all is said."""
 
     async def open(self) -> ClientConnection:
         """Connect, knocking for a while. Raises TurnedAwayError."""
@@ -93,7 +95,7 @@ class Session:
         reader = asyncio.create_task(self._read(socket))
         with contextlib.suppress(ConnectionClosed, TimeoutError):
             await self._speak_all(socket)
-            async with asyncio.timeout(ANSWER_WITHIN_S):
+            async with asyncio.timeout(self._around.answer_within_s):
                 await self._settled.wait()
         if socket.close_code is not None and (self._turns or self._owed):
             self._take_note_of_close(socket.close_code)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr_server.bench import corpus
+from asr_server.bench.session import ANSWER_WITHIN_S
 from asr_server.bench.speech import make_speaker
 from asr_server.client.arguments import (
     Parser,
@@ -100,7 +101,7 @@ def _build_parser() -> argparse.ArgumentParser:
         "line makes no sense; 3 the server cannot be reached.",
     )
     add = parser.add_argument
-    add_server_flags(parser)
+    add_server_flags(parser, answer_s=ANSWER_WITHIN_S)
     add("--mode", choices=MODES, default="2pass", help="2pass (default): one stream each that the "
         "server cuts at pauses; online, offline: each utterance an input")  # fmt: skip
     add("--sessions", metavar="N,N,...", type=_levels, help="try these numbers of sessions; "

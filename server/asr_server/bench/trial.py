@@ -66,7 +66,7 @@ class _Crowd:
         self._began = time.monotonic()
         frame_bytes = 2 * round(frame_s * RATE_HZ)
         self.around = Surroundings(
-            server, self.ledger, self.clock, self._take_late, mode, frame_bytes
+            server, self.ledger, self.clock, self._take_late, mode, frame_bytes, server.answer_s
         )
 
     def clock(self) -> float:

@@ -33,7 +33,7 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message)
 
 
-def add_server_flags(parser: argparse.ArgumentParser) -> None:
+def add_server_flags(parser: argparse.ArgumentParser, answer_s: float = 600.0) -> None:
     """Add the address of the server, and the flags about it."""
     add = parser.add_argument
     add("url", metavar="ws://HOST:PORT", help="the server; wss:// for TLS")
@@ -42,8 +42,8 @@ def add_server_flags(parser: argparse.ArgumentParser) -> None:
     add("--insecure", action="store_true", help="trust any certificate")
     add("--patience", metavar="S", type=parse_seconds, default=60.0, help="knock so long at a "
         "server that is full or restarts (60)")  # fmt: skip
-    add("--timeout", metavar="S", type=parse_seconds, default=600.0, help="wait so long for an "
-        "answer (600)")  # fmt: skip
+    add("--timeout", metavar="S", type=parse_seconds, default=answer_s, help="wait so long for an "
+        f"answer ({answer_s:g})")  # fmt: skip
 
 
 def read_server(given: argparse.Namespace, token: str | None) -> ServerAddress:

@@ -105,14 +105,13 @@ def quick(monkeypatch):
     monkeypatch.setattr(corpus, "load_phrases", lambda *_: SHORT)
     monkeypatch.setattr(session, "PATIENCE_S", 0.0)
     monkeypatch.setattr(session, "RETRY_S", 0.0)
-    monkeypatch.setattr(live, "ANSWER_WITHIN_S", 0.2)
     monkeypatch.setattr(live, "QUIET_S", 0.1)
     monkeypatch.setattr(live, "TAIL_S", 0.12)
     monkeypatch.setattr(arrivals, "CROWD_S", 0.3)
 
 
 def bench(url, *arguments):
-    return main.main([url, "--sessions=2", "--duration=1", "--quiet", *arguments])
+    return main.main([url, "--sessions=2", "--duration=1", "--timeout=0.2", "--quiet", *arguments])
 
 
 @pytest.mark.parametrize("spans", [True, False])
