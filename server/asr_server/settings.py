@@ -230,7 +230,7 @@ SETTINGS = (
         "100",
         _number(0, 60000),
         "how late live speech may be before partials are thinned out; twice that: no partials in "
-        "2pass; three times: files wait; five times: new sessions get HTTP 503; 0: none of it",
+        "2pass, then files wait; three times: new sessions get HTTP 503; 0: none of it",
     ),
     _Setting(
         "partial-interval-ms",

@@ -33,9 +33,8 @@ class Overload:
 
     def observe(self, now: float) -> bool:
         """See how late live work is; return whether files have to wait from now on."""
-        late_s = max(0.0, now - self._line.most_urgent_live)
         held = self.files_wait
-        self._ladder = self._ladder.after(late_s, self._limits, now)
+        self._ladder = self._ladder.after(self._line.find_lateness(now), self._limits, now)
         self._apply()
         return self.files_wait and not held
 

@@ -14,7 +14,7 @@ from typing import Any
 from asr_server.engine import protocols, stages
 from asr_server.engine.protocols import Audio
 from asr_server.link import messages
-from asr_server.scheduling import batch_rule, work_queue
+from asr_server.scheduling import batch_rule, shedding, work_queue
 from asr_server.speech import hints, pieces, spans, words
 
 AnyStage = stages.Stage[Any, Any]
@@ -22,6 +22,7 @@ Piece = pieces.Piece[Any]
 Endpoints = pieces.Endpoints[Any]
 Spoken = pieces.Spoken[Any]
 Speech = tuple[Audio, hints.Hints]
+LIVE: tuple[messages.ItemClass, ...] = ("final", "partial")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +59,13 @@ class Pipeline:
         self.partial_gap_s = 0.0  # new speech that a partial of 2pass needs; infinite: none is made
         self.partials_shed = 0
 
-    @property
-    def most_urgent_live(self) -> float:
-        """The urgency of the most urgent work that is not a file's; infinite if there is none."""
-        return min(stage.queue.most_urgent_live for stage in self._all)
+    def find_lateness(self, now: float) -> shedding.Lateness:
+        """Return for how long live work has been due."""
+        final, partial = (
+            max(0.0, now - min(stage.queue.first_due(item_class) for stage in self._all))
+            for item_class in LIVE
+        )
+        return shedding.Lateness(final, partial)
 
     def discard(self, work_id: int) -> None:
         """Drop all work with this id."""

@@ -9,6 +9,7 @@ Finals are never dropped.
 
 Rules
 1. A step is climbed when live work has been later than the step allows for `RISE_S` on end.
+   Partials give way to finals, so they are late first: they count until there are none.
 2. A step is left when nothing was late for as long as the ladder is patient; then the next one.
 3. Who climbs again soon after leaving was impatient: the patience doubles. It halves when a step is
    left after another, with no climb between. So a load that only a step carries does not swing.
@@ -22,7 +23,7 @@ RISE_S = 0.5
 CALM_RATIO = 0.25  # of what step 1 allows: as late as that is not late
 SOON_S = 10.0
 PATIENCE_S, MOST_PATIENCE_S = 2.0, 60.0
-_ALLOWED_RATIO = (1.0, 2.0, 3.0, 5.0)  # of `late_ms`, before each step is climbed
+_ALLOWED_RATIO = (1.0, 2.0, 2.0, 3.0)  # of `late_ms`, before each step is climbed
 _NEVER_S = float("inf")
 
 
@@ -49,6 +50,14 @@ class Limits(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Lateness:
+    """For how long the most urgent waiting work has been due, in seconds; 0 if it is in time."""
+
+    finals_s: float = 0.0
+    partials_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Ladder:
     """Where the ladder stands; times are monotonic seconds.
 
@@ -63,15 +72,17 @@ class Ladder:
     relapsed: bool = False
     patience_s: float = PATIENCE_S
 
-    def after(self, late_s: float, limits: Limits, now: float) -> "Ladder":
+    def after(self, late: Lateness, limits: Limits, now: float) -> "Ladder":
         """Return the ladder that has also seen how late live work is."""
         if limits.late_ms == 0:
             return Ladder()
         allowed_s = limits.late_ms / 1000
+        all_s = max(late.finals_s, late.partials_s)
+        late_s = all_s if self.step < Step.NO_PARTIALS else late.finals_s
         seen = replace(
             self,
             late_since=_since(self.late_since, now, holds=late_s > allowed_s * self._climbs_at),
-            calm_since=_since(self.calm_since, now, holds=late_s <= allowed_s * CALM_RATIO),
+            calm_since=_since(self.calm_since, now, holds=all_s <= allowed_s * CALM_RATIO),
         )
         if seen.late_since is not None and now - seen.late_since >= RISE_S:
             return seen._climb(now)

@@ -28,11 +28,10 @@ class WorkQueue:
         """The urgency of the head; infinite when nothing waits."""
         return self._entries[0][0] if self._entries else float("inf")
 
-    @property
-    def most_urgent_live(self) -> float:
-        """The urgency of the first item that is not a file's; infinite if there is none."""
-        live = (urgency for urgency, _, item in self._entries if item.item_class != "file")
-        return next(live, float("inf"))
+    def first_due(self, item_class: work.ItemClass) -> float:
+        """Return when the most urgent item of this class is due; infinite if there is none."""
+        found = (urgency for urgency, _, item in self._entries if item.item_class == item_class)
+        return next(found, float("inf")) - work.LAG_S[item_class]
 
     def add(self, item: work.WorkItem) -> None:
         """Put an item where its urgency belongs; it replaces one of the same id and index."""

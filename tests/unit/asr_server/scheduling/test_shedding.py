@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asr_server.scheduling import shedding
-from asr_server.scheduling.shedding import Ladder, Step
+from asr_server.scheduling.shedding import Ladder, Lateness, Step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,15 +19,15 @@ LIMITS = Limits()
 
 
 def watch(lateness, ladder=None, limits=LIMITS):
-    """Return the ladder after each (now, seconds late)."""
+    """Return the ladder after each (now, seconds that finals are late, or those and partials)."""
     ladders = [ladder or Ladder()]
-    for now, late_s in lateness:
-        ladders.append(ladders[-1].after(late_s, limits, now))
+    for now, *late_s in lateness:
+        ladders.append(ladders[-1].after(Lateness(*late_s), limits, now))
     return ladders
 
 
-def every(period_s, duration_s, late_s, start=0.0):
-    return [(start + n * period_s, late_s) for n in range(round(duration_s / period_s) + 1)]
+def every(period_s, duration_s, *late_s, start=0.0):
+    return [(start + n * period_s, *late_s) for n in range(round(duration_s / period_s) + 1)]
 
 
 @pytest.mark.parametrize(
@@ -36,15 +36,26 @@ def every(period_s, duration_s, late_s, start=0.0):
         (0.0, Step.NOTHING),
         (0.1, Step.NOTHING),
         (0.11, Step.FEWER_PARTIALS),
-        (0.21, Step.NO_PARTIALS),
-        (0.31, Step.FILES_WAIT),
-        (0.5, Step.FILES_WAIT),
-        (0.51, Step.REFUSE),
+        (0.21, Step.FILES_WAIT),
+        (0.3, Step.FILES_WAIT),
+        (0.31, Step.REFUSE),
         (60.0, Step.REFUSE),
     ],
 )
 def test_how_late_live_work_is_says_how_far_the_ladder_is_climbed(late_s, highest):
     assert watch(every(0.1, 60.0, late_s))[-1].step == highest
+
+
+@pytest.mark.parametrize(
+    ("late_s", "highest"), [(0.1, 0), (0.11, 1), (0.2, 1), (0.21, 2), (60.0, 2)]
+)
+def test_late_partials_cost_partials_alone(late_s, highest):
+    assert watch(every(0.1, 60.0, 0.0, late_s))[-1].step == highest
+
+
+def test_partials_that_are_still_late_keep_a_step():
+    high = watch(every(0.1, 10.0, 1.0))[-1]
+    assert watch(every(0.5, 60.0, 0.0, 0.03, start=11.0), high)[-1].step == high.step
 
 
 def test_each_step_takes_its_time():
@@ -76,7 +87,7 @@ def test_a_step_is_kept_while_work_is_a_little_late():
 
 def test_who_does_not_want_it_is_never_refused_anything():
     high = watch(every(0.1, 10.0, 1.0))[-1]
-    assert high.after(100.0, Limits(late_ms=0.0), 10.0) == Ladder()
+    assert high.after(Lateness(100.0), Limits(late_ms=0.0), 10.0) == Ladder()
 
 
 @pytest.mark.parametrize("enough", [Step.FEWER_PARTIALS, Step.NO_PARTIALS, Step.REFUSE])
@@ -84,7 +95,7 @@ def test_a_load_that_one_step_carries_is_not_swung_about(enough):
     ladder, changes, now, late_s = Ladder(), [], 0.0, 0.0
     while now < 3600.0:
         late_s = max(0.0, late_s + (0.1 if ladder.step < enough else -0.1))
-        before, ladder = ladder, ladder.after(late_s, LIMITS, now)
+        before, ladder = ladder, ladder.after(Lateness(late_s), LIMITS, now)
         changes += [now] if ladder.step != before.step else []
         now += 0.1
     assert len([change for change in changes if change > 600.0]) <= 3000 / 60 * 2.2

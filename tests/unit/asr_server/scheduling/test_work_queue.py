@@ -80,7 +80,8 @@ def test_files_that_have_to_wait_stand_behind_all_that_is_live_and_join_none_of_
     for each in (file, live):
         queue.add(each)
     assert list(queue) == [file, live]
-    assert (queue.most_urgent, queue.most_urgent_live) == (-70.0, 10.0)
+    assert (queue.first_due("file"), queue.first_due("final")) == (-100.0, 10.0)
+    assert queue.first_due("partial") == float("inf")
     queue.hold_files(wait=True)
     assert (list(queue), queue.look_ahead()) == ([live, file], [live])
     queue.remove([live])
