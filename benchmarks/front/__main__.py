@@ -165,6 +165,17 @@ async def measure_growth(short: int) -> tuple[int, int]:
         return sizes[0], sizes[1]
 
 
+def print_costs(costs: dict[str, list[float]]) -> None:
+    """Print what was measured of the CPU."""
+    for kind, found in costs.items():
+        each = " ".join(f"{cost:.2f}" for cost in found)
+        print(
+            f"{kind:6} {statistics.median(found):6.2f} ms of CPU per second of a session ({each})"
+        )
+    beyond = [front - bare for bare, front in zip(*costs.values(), strict=True)]
+    print(f"beyond the socket {statistics.median(beyond) / 10:.3f} % of a core", flush=True)
+
+
 async def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -177,10 +188,8 @@ async def main() -> None:
     for _ in range(given.repeats):
         for kind, found in costs.items():
             found.append(await measure_cpu(kind, given.sessions))
-    for kind, found in costs.items():
-        print(f"{kind:6} {statistics.median(found):6.2f} ms of CPU per second of a session {found}")
-    beyond = [front - bare for front, bare in zip(costs["front"], costs["bare"], strict=True)]
-    print(f"beyond the socket {statistics.median(beyond) / 10:.3f} % of a core")
+    if given.repeats:
+        print_costs(costs)
     if given.idle:
         for kind in costs:
             for what, said in IDLE.items():

@@ -41,7 +41,7 @@ class Admission:
         is_overloaded: Callable[[], bool] = lambda: False,
     ) -> None:
         self._metrics = metrics
-        self._is_overloaded = is_overloaded
+        self.is_overloaded = is_overloaded
         self._per_address: Counter[str] = Counter()
         self._max_per_address = max_sessions_per_address
         self.closed: Refusal | None = LOADING
@@ -84,7 +84,7 @@ class Admission:
             return self.closed
         if self.sessions >= self.max_sessions:
             return FULL
-        if self._is_overloaded():
+        if self.is_overloaded():
             return OVERLOADED
         if 0 < self._max_per_address <= self._per_address[address]:
             return ADDRESS

@@ -77,16 +77,21 @@ def decide_close(
 
 
 class AudioBudget:
-    """What all sessions together may hold of audio, so that no crowd of them takes all memory."""
+    """What all sessions together may hold of audio, so that no crowd of them takes all memory.
+
+    The last sixteenth is for those who hold less than a sixteenth: a few long recordings do not
+    keep everybody else from speaking.
+    """
 
     def __init__(self, limit_samples: int) -> None:
         self.limit_samples = limit_samples
         self.held_samples = 0
 
-    @property
-    def exceeded(self) -> bool:
-        """Whether more is held than may be."""
-        return self.held_samples > self.limit_samples
+    def refuses(self, own_samples: int) -> bool:
+        """Whether a session that holds so much, counted already, holds too much."""
+        reserve_samples = self.limit_samples // 16
+        room_samples = self.limit_samples - self.held_samples
+        return room_samples < (reserve_samples if own_samples > reserve_samples else 0)
 
     def used_ratio(self) -> float:
         """Return the share of the budget that is held."""

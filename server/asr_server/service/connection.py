@@ -102,7 +102,7 @@ class Connection:
     def hear(self, data: bytes, *, decoded: bool = False) -> None:
         """Take audio of the open input, as it came or decoded to mono 16 kHz int16."""
         self._apply(self._session.receive_audio(data, decoded=decoded))
-        if self._around.budget.exceeded:
+        if self._around.budget.refuses(self._held_samples):
             self._apply(self._session.refuse_for_room(BUFFER_FULL))
 
     def refuse(self, reason: str) -> None:

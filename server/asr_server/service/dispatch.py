@@ -8,7 +8,6 @@ Rules
 4. With no suspects left, everything goes at once: batching is the engine's affair.
 """
 
-from collections import deque
 from dataclasses import dataclass
 
 from asr_server.link.messages import ItemClass
@@ -32,10 +31,15 @@ class Dispatch:
     """The items that have not been answered."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Item] = deque()
-        self._suspects: deque[Item] = deque()
+        self._waiting: dict[int, Item] = {}  # each in the order in which they came
+        self._suspects: dict[int, Item] = {}
         self._in_engine: dict[int, Item] = {}
         self._on_trial: int | None = None
+
+    @property
+    def engine_has_items(self) -> bool:
+        """Whether the engine has anything to answer."""
+        return bool(self._in_engine)
 
     @property
     def longest_samples(self) -> int:
@@ -44,38 +48,35 @@ class Dispatch:
 
     def add(self, item: Item) -> None:
         """Take a new item."""
-        self._waiting.append(item)
+        self._waiting[item.item_id] = item
 
     def take(self) -> list[Item]:
         """Return what is to be sent to a living engine now; it counts as sent."""
         if self._on_trial is not None or (self._suspects and self._in_engine):
             return []
         if self._suspects:
-            taken = [self._suspects.popleft()]
-            self._on_trial = taken[0].item_id
+            self._on_trial = next(iter(self._suspects))
+            taken = {self._on_trial: self._suspects.pop(self._on_trial)}
         else:
-            taken, self._waiting = list(self._waiting), deque()
-        self._in_engine.update((item.item_id, item) for item in taken)
-        return taken
+            taken, self._waiting = self._waiting, {}
+        self._in_engine.update(taken)
+        return list(taken.values())
 
     def remove(self, item_id: int) -> bool:
-        """Forget an answered or cancelled item; say whether the engine had it."""
+        """Forget an answered or cancelled item, in constant time; say whether the engine had it."""
         if self._in_engine.pop(item_id, None) is not None:
             if self._on_trial == item_id:
                 self._on_trial = None
             return True
-        for queue in (self._waiting, self._suspects):
-            for item in queue:
-                if item.item_id == item_id:
-                    queue.remove(item)
-                    return False
+        self._waiting.pop(item_id, None)
+        self._suspects.pop(item_id, None)
         return False
 
     def lose_engine(self) -> Item | None:
         """The engine died: suspect what it had; return the item that is to blame, if known."""
-        lost, self._in_engine = list(self._in_engine.values()), {}
-        if self._on_trial is not None:
-            self._on_trial = None
-            return lost[0]
-        self._suspects.extend(lost)
+        lost, self._in_engine = self._in_engine, {}
+        blamed, self._on_trial = self._on_trial, None
+        if blamed is not None:
+            return lost[blamed]
+        self._suspects.update(lost)
         return None

@@ -230,7 +230,7 @@ class EngineLink:
             self.streams.handle(message)
         elif isinstance(message, BatchRan | OutOfMemory | Overload):
             self._take_report(message)
-        if self._dispatch.longest_samples or self.streams.waiting:
+        if self._dispatch.engine_has_items or self.streams.waiting:
             self._owed_since = _now()
 
     def _take_report(self, report: Report) -> None:
@@ -243,7 +243,7 @@ class EngineLink:
             self._owed_since = _now()
 
     def _reckon(self) -> None:
-        if not (self._dispatch.longest_samples or self.streams.busy):
+        if not (self._dispatch.engine_has_items or self.streams.busy):
             self._owed_since = None
         self._pump()
 

@@ -226,6 +226,20 @@ async def test_a_closed_server_says_503_before_the_upgrade(stage, closed_for, re
     assert stage.value("asr_refused_sessions_total", reason=reason) == 1
 
 
+async def test_a_server_that_is_late_says_503_until_it_is_not(stage):
+    late = [True]
+    stage.admission.is_overloaded = lambda: late[0]
+    await stage.start()
+    with pytest.raises(InvalidStatus) as caught:
+        await stage.connect()
+    assert caught.value.response.status_code == 503
+    assert int(caught.value.response.headers["Retry-After"]) > 0
+    assert stage.value("asr_refused_sessions_total", reason="overloaded") == 1
+    late[0] = False
+    async with stage.connect():
+        pass
+
+
 async def test_a_full_server_says_503_until_a_session_ends(stage, eventually):
     stage.admission.limit(1)
     await stage.start()

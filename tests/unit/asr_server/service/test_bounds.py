@@ -71,9 +71,20 @@ def test_who_is_silent_for_long_does_not_speak(view, speaking):
     assert view.speaking == speaking
 
 
-def test_the_audio_budget_is_exceeded_only_beyond_its_limit():
-    budget = AudioBudget(100)
-    budget.held_samples = 100
-    assert (budget.exceeded, budget.used_ratio()) == (False, 1.0)
-    budget.held_samples = 101
-    assert budget.exceeded
+@pytest.mark.parametrize(
+    ("held", "own", "refused"),
+    [
+        (160, 10, False),
+        (161, 10, True),
+        (161, 1, True),
+        (150, 11, False),
+        (150, 150, False),
+        (151, 11, True),
+        (151, 10, False),
+    ],
+)
+def test_the_last_of_the_audio_buffer_is_for_those_who_hold_little(held, own, refused):
+    budget = AudioBudget(160)
+    budget.held_samples = held
+    assert budget.refuses(own) == refused
+    assert budget.used_ratio() == held / 160

@@ -1,5 +1,7 @@
 """Who goes to the engine, and who is to blame when it dies."""
 
+import time
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,3 +112,15 @@ def test_each_item_is_answered_cancelled_or_blamed_once_and_a_blamed_one_was_alo
         gone.append(inside.pop())
         assert dispatch.remove(gone[-1])
     assert sorted(gone) == list(range(1, last + 1))
+
+
+def test_a_cancelled_item_is_found_in_constant_time():
+    def cancel_all(count):
+        dispatch = dispatch_with(*range(count))
+        began = time.thread_time()
+        for number in reversed(range(count)):
+            assert not dispatch.remove(number)
+        return time.thread_time() - began
+
+    few, many = (min(cancel_all(count) for _ in range(5)) for count in (500, 8000))
+    assert many < 16 * few * 4  # a search through what waits takes 256 times as long
