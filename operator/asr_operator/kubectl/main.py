@@ -6,12 +6,16 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from asr_operator.kubectl import explanation, overview, query, service_times, simulate
+from asr_operator.kubectl import explanation, overview, query, service_times
+from asr_operator.kubectl.failure import PluginError
 
 EXIT_FAILED = 1
 WIDEST = 110
 
-DESCRIPTION = "Say in sentences how AsrServices are, and why they have the size they have."
+DESCRIPTION = (
+    "Say in sentences how AsrServices are, why they have the size they have, and what size a load"
+    " would bring them to."
+)
 MOST_AMOUNT = 1e6
 PASSED_ON = ("namespace", "context", "kubeconfig", "as")
 
@@ -20,16 +24,13 @@ def main() -> None:
     """Run the plugin."""
     try:
         sys.stdout.write(f"{run(sys.argv[1:], datetime.now(UTC), choose_width())}\n")
-    except (query.QueryError, simulate.SimulateError) as error:
+    except PluginError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(EXIT_FAILED)
 
 
 def run(arguments: Sequence[str], now: datetime, width: int) -> str:
-    """Return what there is to say, or end the process for misuse.
-
-    Raises `query.QueryError` and `simulate.SimulateError`.
-    """
+    """Return what there is to say; raise `PluginError`, or end the process for misuse."""
     parser = build_parser()
     given = parser.parse_args(arguments)
     if given.all_namespaces and given.name:
@@ -40,6 +41,8 @@ def run(arguments: Sequence[str], now: datetime, width: int) -> str:
             parser.error("give either the NAME of a service or its manifest, -f FILE")
         if (given.batch_start_ms is None) != (given.batch_audio_ms is None):
             parser.error("give both or none of --batch-start-ms and --batch-audio-ms")
+        from asr_operator.kubectl import simulate  # takes as long to load as all else
+
         return simulate.simulate(given, flags, now, width)
     flags += ["--all-namespaces"] if given.all_namespaces else []
     found = query.read_services([*([given.name] if given.name else []), *flags])
@@ -122,9 +125,12 @@ def _add_simulate(verb: argparse.ArgumentParser) -> None:
 
 
 def _read_amount(text: str) -> float:
-    amount = float(text)
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = 0.0
     if not 0 < amount < MOST_AMOUNT:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
     return amount
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from asr_operator.api import names
 from asr_operator.kubectl import subject
+from asr_operator.kubectl.failure import PluginError
 from asr_operator.kubectl.subject import Subject
 
 RESOURCE = f"{names.PLURAL}.{names.GROUP}"
@@ -28,7 +29,7 @@ ADVICE = (
 )
 
 
-class QueryError(Exception):
+class QueryError(PluginError):
     """The services could not be read; the message says what to do."""
 
 

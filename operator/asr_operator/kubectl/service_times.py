@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from asr_operator.api.scaling_status import ScalingRecord
 from asr_operator.api.spec import AsrServiceSpec, DemoModel
 from asr_operator.autoscaler.service_model import ServiceModel
+from asr_operator.kubectl import phrases
 from asr_operator.simulation.profiles import Costs
 
 
@@ -72,11 +73,12 @@ def choose_service_times(
         costs = Costs(wish.start_ms / 1000, wish.audio_ms / 1000)
         return ServiceTimes(costs, cold_start_s, "as the flags say")
     if wish.profile is None and recorded.points:
-        source = f"learned from {recorded.points} minutes that Prometheus recorded"
+        source = f"learned from {phrases.render_count(recorded.points, 'step')} of Prometheus"
         return ServiceTimes(_read_costs(recorded), cold_start_s, source)
     learned = learn_from_history(history)
     if wish.profile is None and learned.points:
-        source = f"learned from {learned.points} decisions in status.scalingHistory"
+        known = phrases.render_count(learned.points, "decision")
+        source = f"learned from {known} in status.scalingHistory"
         return ServiceTimes(_read_costs(learned), cold_start_s, source)
     source = f"profile {likely}: {PROFILES[likely].what}"
     return ServiceTimes(PROFILES[likely].costs, cold_start_s, source)

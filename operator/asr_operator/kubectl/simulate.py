@@ -15,6 +15,7 @@ from asr_operator.api.status import render_time
 from asr_operator.autoscaler import schedule
 from asr_operator.autoscaler.service_model import ServiceModel
 from asr_operator.kubectl import manifest, outcome, picture, query, ranges, recording, service_times
+from asr_operator.kubectl.failure import PluginError
 from asr_operator.kubectl.outcome import Told
 from asr_operator.kubectl.page import Entry
 from asr_operator.kubectl.service_times import ServiceTimes
@@ -30,7 +31,7 @@ SLOWNESS = 1.4  # speech with its pauses, over the speech
 MOST_REPLICAS = pods.SLOTS // 2
 
 
-class SimulateError(Exception):
+class SimulateError(PluginError):
     """There is nothing to simulate, or it cannot be; the message says why."""
 
 

@@ -189,7 +189,7 @@ def test_a_service_of_the_cluster_is_simulated_by_what_its_status_has(plugin, ca
 
     assert done.returncode == 0, done.stderr
     assert called()[-2:] == ["demo", "--namespace=speech"]
-    assert "learned from 1 decisions in status.scalingHistory" in " ".join(done.stdout.split())
+    assert "learned from 1 decision in status.scalingHistory" in " ".join(done.stdout.split())
     assert done.stdout.endswith("--picture FILE.svg draws it.\n")
 
 
