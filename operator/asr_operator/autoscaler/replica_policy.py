@@ -6,10 +6,11 @@
 - sessions: they stay where they are, so each needs a place.
 - GPU utilization: by the rule of the HorizontalPodAutoscaler, with its tolerance.
 - latency: finals late because of the queue, and not just once; unless adding replicas for that has
-  been tried and did not help.
+  been tried and did not help, or engines are idle for most of the time: sessions stay where they
+  are, so the backlog of servers that were too few is theirs, and new ones cannot take it over.
 
-Down, the same votes must hold with a margin, and finals must be in time; and not to where it has
-proved too few (`hindsight`).
+Down, the same votes must hold with a margin, for the present demand or its forecast, and finals
+must be in time; and not to where it has proved too few (`hindsight`).
 """
 
 import math
@@ -20,6 +21,7 @@ from asr_operator.autoscaler import batch_policy, hindsight
 from asr_operator.autoscaler.situation import TOLERANCE_RATIO, Situation
 
 OVERLOAD_RATIO = 0.9
+LEAST_DUTY_RATIO = 0.5
 SESSION_FILL_RATIO = 0.8
 MOST_GROWTH_RATIO = 2.0
 
@@ -51,6 +53,7 @@ def weigh_latency(situation: Situation) -> Vote:
         latency is None
         or not late
         or not situation.waits_in_queue
+        or _has_idle_engines(situation)
         or hindsight.is_growth_futile(situation)
     ):
         return Vote(0, Reason.LATENCY_ABOVE_OBJECTIVE)
@@ -59,20 +62,28 @@ def weigh_latency(situation: Situation) -> Vote:
 
 
 def weigh_down(situation: Situation) -> int:
-    """Return how few replicas would carry the load, with a margin."""
+    """Return how few replicas would carry the load, with a margin.
+
+    Peaks do not count here: the window of scaling down remembers them, and twice would be too long.
+    """
     latency, margin = situation.latency, 1 - TOLERANCE_RATIO
     late = latency is not None and latency.is_missed
     unmodelled = situation.capacity is None and situation.known.demand > 0
     if late or unmodelled:
         return situation.fleet.desired
     needs = [
-        situation.peak / situation.capacity.served(situation.batch_size) / margin
+        situation.expected / situation.capacity.served(situation.batch_size) / margin
         if situation.capacity
         else 0.0,
         _need_sessions(situation) / margin,
         situation.replicas * situation.gpu_pressure / margin,
     ]
     return max(hindsight.find_least_replicas(situation), math.ceil(max(needs)))
+
+
+def _has_idle_engines(situation: Situation) -> bool:
+    duty_ratio = situation.known.duty_ratio
+    return duty_ratio is not None and duty_ratio < LEAST_DUTY_RATIO
 
 
 def _need_capacity(situation: Situation) -> float:

@@ -24,7 +24,8 @@ MOST_FORECAST_RATIO = 2.0
 class Situation:
     """One tick whose load is known; `capacity`, `latency` and `mean_round` are None if unknown.
 
-    `cpu_s` is what the mean round used of the CPU limit, None if unknown.
+    `expected` is demand or its forecast, `peak` that or the highest demand of late. `cpu_s` is what
+    the mean round used of the CPU limit, None if unknown.
     """
 
     now: float
@@ -34,6 +35,7 @@ class Situation:
     memory: Memory
     size_bound_ratio: float
     peak: float
+    expected: float
     capacity: Capacity | None
     latency: Latency | None
     mean_round: Round | None
@@ -125,6 +127,11 @@ def build_situation(
 ) -> Situation:
     """Return the situation at a tick; `memory` has learned of it."""
     main = [stage for stage in sample.stages if stage.stage == service_model.MAIN_STAGE]
+    expected = max(
+        known.demand,
+        forecast_demand(memory, fleet.cold_start_s or 0.0),
+        expect_demand(known, memory),
+    )
     return Situation(
         now=now,
         spec=spec,
@@ -132,11 +139,8 @@ def build_situation(
         known=known,
         memory=memory,
         size_bound_ratio=main[0].size_bound_ratio if main else 0.0,
-        peak=max(
-            known.peak,
-            forecast_demand(memory, fleet.cold_start_s or 0.0),
-            expect_demand(known, memory),
-        ),
+        peak=max(known.peak, expected),
+        expected=expected,
         capacity=learning.build_capacity(memory, spec),
         latency=learning.measure_latency(sample, spec),
         mean_round=service_model.measure_round(sample.stages),

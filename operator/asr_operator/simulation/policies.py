@@ -15,8 +15,6 @@ from asr_operator.simulation.telemetry import Telemetry
 from asr_operator.state.load import LoadSample, NoLoad
 from asr_operator.state.scaling import Change, Fleet
 
-WATCHED_S = 3600.0
-
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -61,20 +59,19 @@ PolicyMaker = Callable[[], Policy]
 """Makes a policy that remembers nothing yet."""
 
 
-def _remember_nothing() -> Memory:
-    return restore((), started_at=-WATCHED_S)
-
-
 @dataclass(slots=True)
 class Shipped:
-    """The autoscaler as the operator runs it; it has watched for an hour, and learned nothing.
+    """The autoscaler as the operator runs it; it starts with the simulation, and knows nothing.
 
     The simulation begins at `began_at` in Unix seconds, by which schedules go, and changes are.
     """
 
     spec: ScalingSpec
-    memory: Memory = field(default_factory=_remember_nothing)
     began_at: float = 0.0
+    memory: Memory = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.memory = restore((), started_at=self.began_at)
 
     @property
     def interval_s(self) -> float:

@@ -185,8 +185,8 @@ def test_batches_do_not_become_too_small_to_keep_up(decided, make_sample, demand
 
 def test_a_wait_beyond_its_last_bucket_is_not_blamed_on_the_batch(decided, make_sample):
     """A backlog of minutes: the histogram of waits ends at 120 s, that of finals at 300 s."""
-    backlog = {"final_latency_s": 296.0, "queue_wait_s": 118.0, "busy_s": 0.5}
-    decision = decided(make_sample(demand=150.0, **backlog))
+    backlog = {"final_latency_s": 296.0, "queue_wait_s": 118.0}
+    decision = decided(make_sample(demand=24.0, **backlog))
     assert decision.batch_size == 4
     assert decision.reason != Reason.BATCH_TOO_LARGE
 
@@ -289,6 +289,22 @@ def test_replicas_stay_although_fewer_would_do_while(
 def test_batches_do_not_shrink_for_a_load_that_is_half_known(decided, make_sample, watched, hold):
     decision = decided(make_sample(demand=50.0, **FEWER_HELD[hold][0]), memory=watched())
     assert (decision.replicas, decision.batch_size, decision.changes) == (2, 4, ())
+
+
+def test_a_peak_counts_for_growth_and_not_once_more_for_removal(decided, make_sample, watched):
+    """The window of scaling down remembers what was needed at the peak."""
+    past_peak = make_sample(demand=50.0, demand_peak_ratio=90.0)
+    assert decided(past_peak).replicas == 1
+    needed = watched(wishes=(Wish(999_960.0, 2, 2),))
+    assert decided(past_peak, memory=needed).replicas == 2
+    assert decided(make_sample(demand=50.0, demand_peak_ratio=300.0)).replicas == 3
+
+
+def test_a_backlog_beside_idle_engines_adds_no_replicas(decided, make_sample):
+    late = {"demand": 150.0, **LATE_FOR_THE_QUEUE}
+    idle = decided(make_sample(**late, pods=pods(duty_ratio=0.4)))
+    assert idle.replicas == 2
+    assert decided(make_sample(**late, pods=pods(duty_ratio=0.9))).replicas == 3
 
 
 def test_what_once_proved_too_few_is_tried_again_later_or_with_less_load(
