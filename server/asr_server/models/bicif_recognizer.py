@@ -35,6 +35,8 @@ class BiCifRecognizer(recognizer.Recognizer):
 
     def _place(self, encoded: recognizer.Encoded, _weighed: Tensor) -> list[Sums]:
         thirds = self.network.place(encoded.hidden, encoded.lengths).cpu().numpy()
+        if not np.isfinite(thirds[:, -1]).all():
+            raise ArithmeticError(recognizer.NO_NUMBER)
         return [
             np.asarray(sums[: bicif.THIRDS * length + 1])
             for sums, length in zip(thirds, encoded.lengths, strict=True)

@@ -14,6 +14,7 @@ from asr_server.models.stamps import Sums
 from asr_server.speech.hints import NO_HINTS, Hints
 from asr_server.speech.words import Stamp, Words
 
+NO_NUMBER = "the recogniser gave NaN; use float32 or bfloat16"
 _TOKENS_PER_SECOND = 5
 
 _Config = TypeVar("_Config", bound=paraformer.ParaformerConfig)
@@ -64,7 +65,7 @@ class Recognizer:
             weighed = sums.cpu()
             counts = cif.count_tokens(weighed).tolist()
             if min(counts) < 0:
-                raise ArithmeticError("the recogniser gave NaN; use float32 or bfloat16")
+                raise ArithmeticError(NO_NUMBER)
             if max(counts) == 0:
                 return [Words() for _ in audio]
             encoded = Encoded(hidden, sums, lengths, counts)

@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 MAX_CONTROL_CHARS = 256 * 1024
 MAX_NAME_CHARS = 1024
+MAX_LANGUAGE_CHARS = 32
 
 _LIVE_MODES: dict[str, LiveMode] = {"online": "online", "2pass": "2pass"}
 _PARTIAL_LABELS: dict[Mode, str] = {"online": "online", "2pass": "2pass-online"}
@@ -210,7 +211,7 @@ def _parse_fields(fields: dict[str, Any], options: Options) -> Control:
         format=take("wav_format", _parse_word, options.format),
         sample_rate_hz=take("audio_fs", _parse_rate, options.sample_rate_hz),
         hotwords=take("hotwords", parse_hotwords, options.hotwords),
-        language=take("svs_lang", _parse_word, options.language, matters=False) or AUTO,
+        language=take("svs_lang", _parse_language, options.language, matters=False),
         itn=take("itn", _parse_boolean, options.itn, matters=False),
         svs_itn=take("svs_itn", _parse_boolean, options.svs_itn, matters=False),
     )
@@ -233,6 +234,10 @@ def _parse_word(value: object) -> str:
 def _parse_mode(value: object) -> str:
     word = _parse_word(value)
     return _MODES.get(word, word)
+
+
+def _parse_language(value: object) -> str:
+    return _parse_word(value)[:MAX_LANGUAGE_CHARS] or AUTO
 
 
 def _parse_name(value: object) -> str:

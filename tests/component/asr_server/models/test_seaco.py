@@ -186,6 +186,18 @@ def test_plain_bicif_has_the_words_and_times_of_automodel(tmp_path, utterances, 
         assert_equal(ours, generate(stock, samples), samples)
 
 
+def test_times_that_are_no_numbers_are_an_error(directory, tmp_path, utterances):
+    damaged = shutil.copytree(directory, tmp_path / "model")
+    weights = torch.load(damaged / "asr" / "model.pt")
+    weights["predictor.cif_output2.bias"] *= float("nan")
+    torch.save(weights, damaged / "asr" / "model.pt")
+    models = loading.load_models(damaged, device="cpu", dtype="float32")
+    with pytest.raises(ModelError, match="model/asr gives NaN"):
+        models.warm_up(2, 4.0)
+    with pytest.raises(ArithmeticError, match="gave NaN"):
+        models.recognizer.recognize([utterances[0].audio])
+
+
 def change_part(part, **changes):
     def change(folder):
         path = folder / "config.yaml"

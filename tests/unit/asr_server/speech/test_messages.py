@@ -72,6 +72,7 @@ def test_an_input_ends_in_each_of_the_known_ways(fields, ends, acknowledge):
         ({"svs_lang": "zh", "itn": True, "svs_itn": True}, Hints("zh")),
         ({"svs_lang": " YUE "}, Hints("yue")),
         ({"svs_lang": ""}, Hints("auto")),
+        ({"svs_lang": "x" * 99}, Hints("x" * 32)),
         ({"svs_lang": 1, "itn": "x", "svs_itn": []}, Hints()),
         ({"itn": False}, Hints(itn=False)),
         ({"svs_itn": "false"}, Hints(itn=False)),
