@@ -18,7 +18,7 @@ from asr_server.link.arena import Arena
 from asr_server.link.messages import BatchLimits, SheddingLimits
 from asr_server.metrics import Metrics
 from asr_server.scheduling.shedding import Step
-from asr_server.service import bounds, engine_process, gpu, measure
+from asr_server.service import bounds, engine_process, gpu, measure, watched_files
 from asr_server.service.admission import LOADING, Admission
 from asr_server.service.connection import Surroundings
 from asr_server.service.drain import drain
@@ -27,6 +27,8 @@ from asr_server.service.health import Health
 from asr_server.service.listener import Endpoint, Listener
 from asr_server.service.live_config import LiveConfig, LiveValues
 from asr_server.service.probes import ProbeServer
+from asr_server.service.tls import Certificate
+from asr_server.service.tokens import Tokens
 from asr_server.service.transcoding import Limits, Transcoder
 from asr_server.speech.effects import SessionLimits
 from asr_server.speech.hotwords import parse_hotwords
@@ -71,7 +73,10 @@ class Server:
         budget = bounds.AudioBudget(arena.samples)
         limits = SessionLimits(found.max_utterance_s, found.max_utterance_s, REPLIES)
         around = Surroundings(self._link, budget, limits, metrics.session, _find_decoder(found))
-        self._listener = Listener(self._admission, around, bounds.Bounds(found.idle_timeout_s))
+        self._certificate, self._tokens = _load_certificate(found), _load_tokens(found)
+        self._listener = Listener(
+            self._admission, around, bounds.Bounds(found.idle_timeout_s), self._tokens
+        )
         self._live_config = LiveConfig(flags, metrics.server, self._put_in_force)
         self._probes = ProbeServer(Health(self._admission, self._link, metrics.registry).pages)
         loads = (reports.duty, self._admission.used_ratio, budget.used_ratio)
@@ -105,11 +110,12 @@ class Server:
         try:
             probe_port = await self._probes.start(host, probe_port)
             name = "port"
-            endpoint = Endpoint(host, port, self._settings.max_message_bytes)
+            tls = None if self._certificate is None else self._certificate.context
+            endpoint = Endpoint(host, port, self._settings.max_message_bytes, tls)
             port = await self._listener.start(endpoint)
         except OSError as error:
             raise settings.SettingsError(f"--{name}: cannot listen: {error.strerror}") from None
-        fields = {"host": host, "port": port, "probe_port": probe_port}
+        fields = {"host": host, "port": port, "probe_port": probe_port, "tls": tls is not None}
         logger.info("listening", extra={"fields": fields})
 
     def _background(self) -> list[Coroutine[Any, Any, None]]:
@@ -121,6 +127,8 @@ class Server:
         ]
         if self._settings.live_config is not None:
             tasks.append(self._live_config.watch(self._settings.live_config))
+        watched = [each for each in (self._certificate, self._tokens) if each is not None]
+        tasks += [watched_files.watch(each, self._metrics.server) for each in watched]
         if self._settings.device != "cpu":
             tasks.append(gpu.watch_gpu(self._metrics.registry, gpu.open_nvml))
         return tasks
@@ -170,6 +178,27 @@ def _find_decoder(found: settings.ServerSettings) -> Transcoder | None:
         logger.warning("no ffmpeg on PATH: of files only wav is accepted")
         return None
     return Transcoder(program, Limits(found.decoders, found.max_utterance_s))
+
+
+def _load_certificate(found: settings.ServerSettings) -> Certificate | None:
+    if found.cert is None and found.key is None:
+        return None
+    if found.cert is None or found.key is None:
+        lacking, given = ("cert", "key") if found.cert is None else ("key", "cert")
+        raise settings.SettingsError(f"--{lacking}: is needed with --{given}")
+    try:
+        return Certificate(found.cert, found.key)
+    except ValueError as error:
+        raise settings.SettingsError(f"--cert {found.cert}, --key {found.key}: {error}") from None
+
+
+def _load_tokens(found: settings.ServerSettings) -> Tokens | None:
+    if found.auth_tokens is None:
+        return None
+    try:
+        return Tokens(found.auth_tokens)
+    except ValueError as error:
+        raise settings.SettingsError(f"--auth-tokens {found.auth_tokens}: {error}") from None
 
 
 def _set_info(metrics: Metrics, found: settings.ServerSettings) -> None:

@@ -79,7 +79,7 @@ class SessionMetrics:
                 metric.labels(item_class)
         for outcome in ("ok", "empty", "failed", "refused"):
             self.utterances.labels(outcome)
-        for reason in ("full", "address", "overloaded", "draining", "loading"):
+        for reason in ("full", "address", "overloaded", "unauthorized", "draining", "loading"):
             self.refused_sessions.labels(reason)
         self.final_latency_s.labels("offline")
         for latency in (self.final_latency_s, self.first_partial_s, self.partial_lag_s):

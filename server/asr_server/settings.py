@@ -5,12 +5,15 @@ Each flag has a variable of the same name: `--drain-timeout` is ASR_DRAIN_TIMEOU
 
 import argparse
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-TERMINATION_LOG = Path("/dev/termination-log")
+from asr_server import flags
+
+TERMINATION_LOG = flags.TERMINATION_LOG
+SETTINGS = flags.SETTINGS
 SAMPLES_PER_MB = 500_000
 _SAMPLE_RATE_HZ = 16_000
 
@@ -30,6 +33,9 @@ class ServerSettings:
     host: str
     port: int
     probe_port: int
+    cert: Path | None
+    key: Path | None
+    auth_tokens: Path | None
     live_config: Path | None
     batch_size: int
     batch_audio_s: float
@@ -50,26 +56,6 @@ class ServerSettings:
     namespace: str
     service: str
     pod: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Setting:
-    """One flag: the field it fills, its default, and what it accepts."""
-
-    flag: str
-    metavar: str
-    default: str
-    parse: Callable[[str], Any]
-    help: str
-    field: str = ""
-
-    @property
-    def name(self) -> str:
-        return self.field or self.flag.replace("-", "_")
-
-    @property
-    def variable(self) -> str:
-        return "ASR_" + self.flag.upper().replace("-", "_")
 
 
 def load_settings(arguments: Sequence[str]) -> ServerSettings:
@@ -152,140 +138,3 @@ def _check_together(settings: ServerSettings) -> None:
         )
     if settings.port == settings.probe_port != 0:
         raise SettingsError(f"--probe-port: {settings.port} is the port of the WebSocket already")
-
-
-def _text(text: str) -> str:
-    if not text:
-        raise ValueError("must not be empty")
-    return text
-
-
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"{text!r} is not one of {', '.join(choices)}")
-        return text
-
-    return parse
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
-            raise ValueError(f"{text!r} is not a whole number from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not low <= value <= high:
-            raise ValueError(f"{text!r} is not a number from {low:g} to {high:g}")
-        return value
-
-    return parse
-
-
-def _path_or_none(text: str) -> Path | None:
-    return Path(text) if text else None
-
-
-_DTYPES = _one_of("float32", "float16", "bfloat16")
-_LEVELS = _one_of("debug", "info", "warning", "error")
-_PORT = _whole(0, 65535)
-
-SETTINGS = (
-    _Setting("model", "DIR", "demo", _text, "demo, or a folder with asr, vad and perhaps punc"),
-    _Setting("device", "NAME", "cpu", _one_of("cpu", "cuda"), "cpu or cuda"),
-    _Setting("dtype", "NAME", "float32", _DTYPES, "float32, float16 or bfloat16"),
-    _Setting("threads", "N", "0", _whole(0, 1024), "CPU threads of the models; 0: the CPU quota"),
-    _Setting("host", "ADDRESS", "0.0.0.0", _text, "address to listen on"),
-    _Setting("port", "PORT", "10095", _PORT, "WebSocket port; 0: any that is free"),
-    _Setting("probe-port", "PORT", "8081", _PORT, "port of /livez, /readyz and /metrics"),
-    _Setting("live-config", "FILE", "", _path_or_none, "watched JSON that wins over the flags"),
-    _Setting("batch-size", "N", "16", _whole(1, 4096), "utterances in one batch at most"),
-    _Setting("batch-audio-s", "S", "120", _number(0.1, 36000), "padded audio seconds in one batch"),
-    _Setting(
-        "max-wait-ms", "MS", "20", _number(0, 10000), "how long an idle engine waits for more"
-    ),
-    _Setting(
-        "max-sessions", "N", "200", _whole(1, 100000), "sessions at a time; others get HTTP 503"
-    ),
-    _Setting("hotwords", "WORDS", "", str, "what all sessions prefer: 'WORD WORD' or JSON"),
-    _Setting(
-        "max-sessions-per-address",
-        "N",
-        "0",
-        _whole(0, 100000),
-        "sessions of one address; 0: no limit, as behind a proxy all have the same",
-    ),
-    _Setting(
-        "shed-late-ms",
-        "MS",
-        "100",
-        _number(0, 60000),
-        "how late live speech may be before partials are thinned out; twice that: no partials in "
-        "2pass, then files wait; three times: new sessions get HTTP 503; 0: none of it",
-    ),
-    _Setting(
-        "partial-interval-ms",
-        "MS",
-        "2400",
-        _number(0, 60000),
-        "how much speech is between partials that are thinned out",
-    ),
-    _Setting(
-        "max-message-bytes",
-        "BYTES",
-        str(64 * 1024 * 1024),
-        _whole(4096, 1 << 30),
-        "longest WebSocket message; some stock clients send a file as one",
-    ),
-    _Setting(
-        "max-utterance",
-        "S",
-        "14400",
-        _number(1, 86400),
-        "longest input in seconds: by default a long meeting",
-        "max_utterance_s",
-    ),
-    _Setting(
-        "audio-buffer-mb",
-        "MB",
-        "512",
-        _whole(1, 1 << 20),
-        "memory for audio that waits; taken as needed, 1 MB is 31 s",
-    ),
-    _Setting(
-        "decoders",
-        "N",
-        "16",
-        _whole(0, 1024),
-        "mp3, m4a, ogg and other files that ffmpeg decodes at a time; 0: only pcm and wav",
-    ),
-    _Setting(
-        "idle-timeout",
-        "S",
-        "300",
-        _number(1, 86400),
-        "seconds without a message after which a session is closed",
-        "idle_timeout_s",
-    ),
-    _Setting(
-        "drain-timeout",
-        "S",
-        "600",
-        _number(0, 86400),
-        "seconds that open sessions may take to finish after SIGTERM",
-        "drain_timeout_s",
-    ),
-    _Setting(
-        "termination-log", "FILE", str(TERMINATION_LOG), Path, "where to write a failed start"
-    ),
-    _Setting("log-level", "NAME", "info", _LEVELS, "debug, info, warning or error"),
-)

@@ -8,6 +8,7 @@ import contextlib
 import functools
 import http
 import logging
+import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,11 +21,13 @@ from websockets.typing import Subprotocol
 from asr_server.service import bounds
 from asr_server.service.admission import DRAINING, Admission
 from asr_server.service.connection import Connection, Surroundings, peer_address
+from asr_server.service.tokens import Tokens, find_token
 
 SWEEP_S = 0.5
 DRAIN_SWEEP_S = 0.05
 FLUSH_S = 5.0
 PING_S = 20.0
+UNAUTHORIZED = "This server wants a token that it knows: Authorization: Bearer, or ?token=\n"
 INBOUND_FRAMES = 4  # what may lie unread in a connection while its last message is taken in
 
 logger = logging.getLogger(__name__)
@@ -37,12 +40,20 @@ class Endpoint:
     host: str
     port: int
     max_message_bytes: int
+    tls: ssl.SSLContext | None = None
 
 
 class Listener:
     """The WebSocket port and everything that is connected to it."""
 
-    def __init__(self, admission: Admission, around: Surroundings, limits: bounds.Bounds) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        around: Surroundings,
+        limits: bounds.Bounds,
+        tokens: Tokens | None = None,
+    ) -> None:
+        self._tokens = tokens
         self._admission = admission
         self._around = around
         self._bounds = limits
@@ -77,6 +88,7 @@ class Listener:
             ping_timeout=None,
             max_size=endpoint.max_message_bytes,
             max_queue=INBOUND_FRAMES,
+            ssl=endpoint.tls,
         )
         return int(self._server.sockets[0].getsockname()[1])
 
@@ -111,11 +123,25 @@ class Listener:
     def _admit(self, socket: ServerConnection, request: Request) -> Response | None:
         if not any(value.lower() == "websocket" for value in request.headers.get_all("Upgrade")):
             return None  # the library answers that this is a WebSocket port
+        if not self._knows(request):
+            return self._refuse_unknown(socket)
         refusal = self._admission.refuse(peer_address(socket))
         if refusal is None:
             return None
         response = socket.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, refusal.message + "\n")
         response.headers["Retry-After"] = str(refusal.retry_after_s)
+        return response
+
+    def _knows(self, request: Request) -> bool:
+        if self._tokens is None:
+            return True
+        headers = request.headers.get_all("Authorization")
+        return self._tokens.admit(find_token(headers[0] if headers else None, request.path))
+
+    def _refuse_unknown(self, socket: ServerConnection) -> Response:
+        self._around.metrics.refused_sessions.labels("unauthorized").inc()
+        response = socket.respond(http.HTTPStatus.UNAUTHORIZED, UNAUTHORIZED)
+        response.headers["WWW-Authenticate"] = "Bearer"
         return response
 
     async def _handle(self, socket: ServerConnection) -> None:

@@ -108,15 +108,17 @@ class Stage:
         self.bounds = bounds.Bounds(idle_s=60.0)
         self.max_message_bytes = 2_000_000
         self.decoder = None
+        self.tokens = self.tls = None
         self.listener = None
 
     async def start(self):
         around = Surroundings(
             self.engine, self.budget, self.limits, self.metrics.session, self.decoder
         )
-        self.listener = Listener(self.admission, around, self.bounds)
-        port = await self.listener.start(Endpoint("127.0.0.1", 0, self.max_message_bytes))
-        self.url = f"ws://127.0.0.1:{port}"
+        self.listener = Listener(self.admission, around, self.bounds, self.tokens)
+        endpoint = Endpoint("127.0.0.1", 0, self.max_message_bytes, self.tls)
+        port = await self.listener.start(endpoint)
+        self.url = f"{'wss' if self.tls else 'ws'}://127.0.0.1:{port}"
         self.sweeper = asyncio.create_task(self.listener.sweep())
         return self
 
