@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from asr_operator.kubectl import explanation, overview, query, service_times
 from asr_operator.kubectl.failure import PluginError
 
-EXIT_FAILED = 1
+EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 WIDEST = 110
 
 DESCRIPTION = (
@@ -27,6 +27,8 @@ def main() -> None:
     except PluginError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(EXIT_FAILED)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
 
 
 def run(arguments: Sequence[str], now: datetime, width: int) -> str:

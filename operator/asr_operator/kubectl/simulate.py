@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from asr_operator.api.autoscaling import Autoscaling
 from asr_operator.api.spec import AsrServiceSpec, InvalidSpec
 from asr_operator.api.status import render_time
 from asr_operator.autoscaler import schedule
@@ -118,14 +119,24 @@ def read_spec(seen: Subject) -> AsrServiceSpec:
         return replace(
             spec, autoscaling=replace(autoscaling, min_replicas=fixed, max_replicas=fixed)
         )
-    most = min(MOST_REPLICAS, autoscaling.max_replicas)
-    bounds = replace(
+    return replace(spec, autoscaling=_bound(replace(autoscaling, mode="Auto")))
+
+
+def _bound(autoscaling: Autoscaling) -> Autoscaling:
+    """Return bounds that a simulation has room for."""
+
+    def cut(bound: int | None) -> int | None:
+        return None if bound is None else min(MOST_REPLICAS, bound)
+
+    return replace(
         autoscaling,
-        mode="Auto",
-        min_replicas=min(most, autoscaling.min_replicas),
-        max_replicas=most,
+        min_replicas=min(MOST_REPLICAS, autoscaling.min_replicas),
+        max_replicas=min(MOST_REPLICAS, autoscaling.max_replicas),
+        schedules=tuple(
+            replace(each, min_replicas=cut(each.min_replicas), max_replicas=cut(each.max_replicas))
+            for each in autoscaling.schedules
+        ),
     )
-    return replace(spec, autoscaling=bounds)
 
 
 def run_simulation(
@@ -155,6 +166,8 @@ def run_simulation(
 def describe(name: str, spec: AsrServiceSpec, load: Load, times: ServiceTimes) -> Told:
     """Return what is simulated, in words."""
     audio_h = sum(call.audio_s for call in load.calls) / 3600
+    is_cut = spec.autoscaling.max_replicas == MOST_REPLICAS
+    room = f" There is room for {MOST_REPLICAS} of them." if is_cut else ""
     modes = f"autoscaling {spec.autoscaling.mode}, batching {spec.batching.mode}"
     entries = (
         Entry("load", f"{len(load.calls)} sessions with {audio_h:.2f} h of audio, {load.source}."),
@@ -162,7 +175,7 @@ def describe(name: str, spec: AsrServiceSpec, load: Load, times: ServiceTimes) -
         Entry(
             "pods",
             f"ready {times.cold_start_s[0]:g} to {times.cold_start_s[1]:g} s after their creation,"
-            f" {spec.runtime.max_sessions} sessions each; CPU limits are not simulated.",
+            f" {spec.runtime.max_sessions} sessions each; CPU limits are not simulated.{room}",
         ),
     )
     begin = render_time(datetime.fromtimestamp(load.begin, UTC))

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from asr_operator.api.autoscaling import Autoscaling, ScalingSpec
 from asr_operator.api.names import Reason
 from asr_operator.api.schedules import DAYS, Bounds, Schedule
-from asr_operator.autoscaler import schedule
+from asr_operator.autoscaler import decide, memory, schedule
+from asr_operator.state.load import NoLoad
+from asr_operator.state.scaling import Fleet
 
 OFFICE = Schedule("office", "08:00", "18:00", "Europe/Berlin", DAYS[:5], 4, 20)
 NIGHT = Schedule("night", "22:00", "06:00", "UTC", ("Fri",), max_replicas=2)
@@ -194,3 +196,20 @@ def test_recommendations_keep_to_the_bounds_in_force(decided, make_sample, make_
     spec = make_spec("Recommend", schedules=(window("launch", 6, 20),))
     decision = decided(make_sample(), spec=spec)
     assert (decision.replicas, decision.recommended_replicas) == (2, 6)
+
+
+@given(st.lists(windows(), max_size=4), moments, st.integers(0, 40))
+def test_no_decision_is_outside_the_bounds_in_force(found, moment, desired):
+    now = moment.timestamp()
+    autoscaling = Autoscaling("Auto", 1, 30, schedules=tuple(found))
+    bounds = schedule.find_bounds(autoscaling, now)
+    fleet = Fleet(desired, tuple(f"pod-{number}" for number in range(desired)), batch_size=16)
+    load = NoLoad(now, Reason.PROMETHEUS_UNREACHABLE, "down")
+    spec = ScalingSpec(autoscaling=autoscaling)
+    decision, _ = decide.decide(load, fleet, spec, memory.restore((), now), now)
+    assert bounds.min_replicas <= decision.replicas <= bounds.max_replicas
+    changed = decision.replicas != desired
+    assert len(decision.changes) == changed
+    if changed:
+        is_scheduled = decision.changes[0].reason == Reason.BOUNDS_SCHEDULED
+        assert is_scheduled == bool(bounds.schedules)

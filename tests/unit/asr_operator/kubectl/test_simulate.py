@@ -61,6 +61,13 @@ def test_the_bounds_are_those_of_the_service(seen, mode, replicas, given, bounds
     assert (found.mode, found.min_replicas, found.max_replicas) == bounds
 
 
+def test_the_bounds_of_schedules_stay_within_what_there_is_room_for(seen):
+    window = {"name": "launch", "from": "08:00", "to": "09:00", "minReplicas": 90}
+    parsed = simulate.read_spec(with_spec(seen, maxReplicas=200, schedules=[window]))
+    (found,) = parsed.autoscaling.schedules
+    assert (found.min_replicas, found.max_replicas) == (simulate.MOST_REPLICAS, None)
+
+
 def run(parsed: spec.AsrServiceSpec, calls, duration_s=1200.0):
     times = service_times.choose_service_times(
         service_times.Wish(), parsed, NO_HISTORY, ServiceModel()
