@@ -6,6 +6,8 @@
 Prints a table for each load, and writes benchmarks/results/autoscaling.json and tables and pictures
 of README.md. --quick is 3 seeds without sweeps; with it, or with a choice of loads or policies,
 nothing is written. --tune searches the settings of the other rules again (tuned.json).
+A run that was ended goes on where it was when it is started again, as long as the code is the same:
+build/autoscaling/runs.jsonl keeps what is done.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from typing import Any
 
 from benchmarks.autoscaling import pictures, report, tuning
 from benchmarks.autoscaling.contest import BASELINES, OURS, RULES, Settings
+from benchmarks.autoscaling.journal import Journal
 from benchmarks.autoscaling.loads import LOADS
 from benchmarks.autoscaling.measure import Figures, summarize
 from benchmarks.autoscaling.report import Point
@@ -43,17 +46,34 @@ def main() -> None:
     is_whole = not (given.quick or given.loads or given.policies)
     began = time.monotonic()
     jobs = list(plan(loads, policies, seeds, sweeps=0 if given.quick else given.sweeps))
-    runs: dict[str, dict[str, list[Figures]]] = {name: {} for name in loads}
-    for job, figures in run_all(jobs, Progress("runs", len(jobs))):
-        for name, found in figures.items():
-            runs[job.load].setdefault(name, []).append(found)
+    journal = Journal()
+    before = len(journal.runs)
+    runs = run_missing(jobs, journal)
     result = conclude(runs, policies) | describe_run(seeds, time.monotonic() - began)
+    result["runs_before"] = before
     text = render(result)
     sys.stdout.write(f"{text}\n")
     if is_whole:
         RESULT.write_text(json.dumps(result, indent=1) + "\n")
         write_tables(text)
         pictures.draw_all(result, README.parent)
+
+
+def run_missing(jobs: Sequence[Job], journal: Journal) -> dict[str, dict[str, list[Figures]]]:
+    """Run what the journal lacks; return the figures by load and entry, ordered by seed."""
+    missing = [left for job in jobs if (left := journal.leave_out_done(job)).entries]
+    if len(missing) < len(jobs):
+        done = len(jobs) - len(missing)
+        sys.stderr.write(
+            f"{done} of {len(jobs)} runs were done before; {journal.path} keeps them\n"
+        )
+    for job, figures in run_all(missing, Progress("runs", len(missing))) if missing else ():
+        journal.add(job, figures)
+    runs: dict[str, dict[str, list[Figures]]] = {job.load: {} for job in jobs}
+    for job in sorted(jobs, key=lambda job: job.seed):
+        for name, _, _ in job.entries:
+            runs[job.load].setdefault(name, []).append(journal.runs[job.load, name, job.seed])
+    return runs
 
 
 def plan(loads: Sequence[str], policies: Sequence[str], seeds: int, sweeps: int) -> Iterator[Job]:
