@@ -80,17 +80,16 @@ class Recorder:
         return Recording(draw_calls(demand, call_s, span, seed), call_s, self._read_model(span))
 
     def _read_model(self, span: Span) -> ServiceModel:
-        """Return what the batches teach, minute by minute; the model has no points without any."""
-        batches, audio, busy = (
-            self._rate(f'{metric}{{stage="{service_model.MAIN_STAGE}"}}', span)
-            for metric in (
-                "asr_batch_size_count",
-                "asr_batch_audio_seconds_sum",
-                "asr_batch_seconds_sum",
-            )
-        )
+        """Return what the batches teach, step by step; the model has no points without any.
+
+        A round is a batch of the recognizer with its share of the work of all other stages.
+        """
+        stage = service_model.MAIN_STAGE
+        batches = self._rate(f'asr_batch_size_count{{stage="{stage}"}}', span)
+        audio = self._rate(f'asr_batch_audio_seconds_sum{{stage="{stage}"}}', span)
+        busy = self._rate("asr_batch_seconds_sum", span)
         return service_model.refit(
-            BatchPoint(at, service_model.MAIN_STAGE, count, audio[at] / count, busy[at] / count)
+            BatchPoint(at, stage, count, audio[at] / count, busy[at] / count)
             for at, count in batches.items()
             if count > 0 and audio.get(at, 0.0) > 0 and busy.get(at, 0.0) > 0
         )
