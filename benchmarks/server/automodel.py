@@ -16,6 +16,8 @@ from pathlib import Path
 import funasr
 import soundfile
 
+from benchmarks.server.local_models import END_SILENCE
+
 
 def main() -> None:
     """Measure and print."""
@@ -32,7 +34,7 @@ def main() -> None:
     model = funasr.AutoModel(
         model=str(given.models / "asr"),
         vad_model=str(given.models / "vad"),
-        vad_kwargs=quiet,
+        vad_kwargs=quiet | END_SILENCE,
         device="cpu",
         ncpu=os.cpu_count(),
         disable_pbar=True,

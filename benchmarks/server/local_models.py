@@ -4,7 +4,8 @@
 
 FunASR's servers name some of their models by hub id in their source. Here each id becomes a folder
 of MODELS; a model that is not there (the speaker's embedding of funasr_wss_server.py) fails when it
-is used, which that server takes as an unknown speaker.
+is used, which that server takes as an unknown speaker. The VAD waits for 800 ms of silence, as its
+config.yaml says: without being told so once more, FunASR 1.4.16 begins with two seconds.
 """
 
 import runpy
@@ -19,6 +20,7 @@ FOLDERS = {
     "fsmn-vad": "vad",
     "ct-punc": "punc",
 }
+END_SILENCE = {"max_end_silence_time": 800}
 
 
 class _Absent:
@@ -41,6 +43,10 @@ def main() -> None:
                 options.pop(f"{key}_revision", None)
         if "campplus" in options["model"]:
             return _Absent(options["model"])
+        if "vad_model" in options:
+            options["vad_kwargs"] = options.get("vad_kwargs", {}) | END_SILENCE
+        elif Path(options["model"]).name == "vad":
+            options |= END_SILENCE
         return stock(**options | {"disable_update": True, "disable_pbar": True})
 
     funasr.AutoModel = load
