@@ -1,6 +1,6 @@
 """Recognises WAV files with FunASR's `AutoModel`, VAD and punctuation, and says how long it took.
 
-    python -m benchmarks.server.automodel MODELS FOLDER [--repeats 3] [--no-punc]
+    python -m benchmarks.server.automodel MODELS FOLDER [--repeats 3] [--threads 1] [--no-punc]
 
 The models are loaded and one file is recognised before the clock starts. The last line is JSON.
 """
@@ -8,7 +8,6 @@ The models are loaded and one file is recognised before the clock starts. The la
 import argparse
 import json
 import logging
-import os
 import time
 import warnings
 from pathlib import Path
@@ -25,6 +24,7 @@ def main() -> None:
     parser.add_argument("models", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--no-punc", action="store_true")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -36,7 +36,7 @@ def main() -> None:
         vad_model=str(given.models / "vad"),
         vad_kwargs=quiet | END_SILENCE,
         device="cpu",
-        ncpu=os.cpu_count(),
+        ncpu=given.threads,
         disable_pbar=True,
         disable_log=True,
         disable_update=True,

@@ -5,6 +5,7 @@ cuts: with random ones the decoder would have nothing to do, or far too much.
 """
 
 import math
+import os
 import shutil
 import statistics
 import tempfile
@@ -32,7 +33,8 @@ def measure() -> list[Figure]:
         large_model.write(models / "asr")
         ours = _measure_ours(models, talks, "float32")
         half = _measure_ours(models, talks, "bfloat16") if has_bfloat16() else None
-        stock = peers.run_automodel(models, talks, "--no-punc", f"--repeats={REPEATS}")
+        flags = ("--no-punc", f"--repeats={REPEATS}", f"--threads={os.cpu_count()}")
+        stock = peers.run_automodel(models, talks, *flags)
     theirs = audio_s / statistics.median(stock["took_s"])
     tokens = sum(len(text.split()) for text in stock["heard"].values()) / audio_s
     detail = f"{ours:.1f} audio s/s; AutoModel {theirs:.1f} ({tokens:.1f} tokens/s); no punctuation"
