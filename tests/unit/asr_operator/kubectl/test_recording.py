@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+import urllib.parse
 
 import pytest
 from hypothesis import given
@@ -47,3 +49,28 @@ def test_a_long_time_is_asked_for_in_longer_steps(hours, step_s):
     span = Span(0.0, hours * 3600)
     assert span.step_s == step_s
     assert span.end / span.step_s <= recording.MOST_STEPS
+
+
+def test_a_round_has_its_share_of_the_work_of_all_stages(monkeypatch):
+    rates = {
+        "asr_received_audio_seconds_total": "6",
+        "asr_received_items_total": "2",
+        "asr_batch_size_count": "0.5",
+        "asr_batch_audio_seconds_sum": "5",
+        "asr_batch_seconds_sum": "0.4",
+    }
+    asked = []
+
+    def ask(_, path):
+        query = urllib.parse.parse_qs(path.partition("?")[2])["query"][0]
+        asked.append(query)
+        counter = re.match(r"sum\(rate\((\w+)", query)[1]
+        return answer(*[rates.get(counter, "0")] * 3)
+
+    monkeypatch.setattr(recording.Recorder, "_ask", ask)
+    model = recording.Recorder("http://p", None, "speech", "demo").read(SPAN, 1).model
+    assert (model.padded_s, model.busy_s) == (pytest.approx(10), pytest.approx(0.8))
+    assert [query for query in asked if 'stage="asr"' in query] == [
+        query for query in asked if "asr_batch_size" in query or "batch_audio" in query
+    ]
+    assert all('asr_namespace="speech", asr_service="demo"' in query for query in asked)
