@@ -73,7 +73,8 @@ def choose_service_times(
         costs = Costs(wish.start_ms / 1000, wish.audio_ms / 1000)
         return ServiceTimes(costs, cold_start_s, "as the flags say")
     if wish.profile is None and recorded.points:
-        source = f"learned from {phrases.render_count(recorded.points, 'step')} of Prometheus"
+        known = phrases.render_count(recorded.points, "point")
+        source = f"learned from {known} that Prometheus recorded"
         return ServiceTimes(_read_costs(recorded), cold_start_s, source)
     learned = learn_from_history(history)
     if wish.profile is None and learned.points:

@@ -34,7 +34,7 @@ def choose(wish=Wish(), history=(), recorded=ServiceModel(), model=DEMO, runtime
         ({"model": CLAIM}, "profile large-cpu: a large model on a CPU, assumed"),
         ({"runtime": CUDA}, "profile large-gpu: a large model on a small GPU, assumed"),
         ({"history": HISTORY}, "learned from 2 decisions in status.scalingHistory"),
-        ({"history": HISTORY, "recorded": RECORDED}, "learned from 3 steps of Prometheus"),
+        ({"history": HISTORY, "recorded": RECORDED}, "learned from 3 points that Prometheus"),
         ({"wish": Wish("large-gpu"), "recorded": RECORDED}, "profile large-gpu"),
         ({"wish": Wish("large-gpu", 50.0, 2.0), "history": HISTORY}, "as the flags say"),
         ({"history": (record(batchMs="?", costMs=1), record(batchMs=5))}, "profile demo-cpu"),
