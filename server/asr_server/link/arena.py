@@ -59,11 +59,19 @@ class Arena:
 
     def release(self, offset: int) -> None:
         """Give back the room at `offset`, its memory included. KeyError if it is not allocated."""
+        self.release_some(offset, self.samples)
+
+    def release_some(self, offset: int, samples: int) -> bool:
+        """Give back the last `samples` of the room at `offset`; return whether none of it is left.
+
+        Memory takes a millisecond for each megabyte. KeyError if the room is not allocated.
+        """
         page, rest = divmod(offset, PAGE_SAMPLES)
         if rest:
             raise KeyError(offset)
-        pages = self._pages.give_back(page)
-        self._map.madvise(mmap.MADV_REMOVE, page * mmap.PAGESIZE, pages * mmap.PAGESIZE)
+        first, pages = self._pages.shrink(page, _whole_pages(samples))
+        self._map.madvise(mmap.MADV_REMOVE, first * mmap.PAGESIZE, pages * mmap.PAGESIZE)
+        return first == page
 
     def close(self) -> None:
         """Unmap and close the file; the engine's mapping of it stays valid."""

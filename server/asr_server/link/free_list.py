@@ -37,6 +37,22 @@ class FreeList:
     def give_back(self, start: int) -> int:
         """Free the extent that starts at `start`; return its length. KeyError if not given out."""
         length = self._taken.pop(start)
+        self._free(start, length)
+        return length
+
+    def shrink(self, start: int, most: int) -> tuple[int, int]:
+        """Free the last `most` units of the extent at `start`, or all that it has.
+
+        Return where they begin and how many they are. KeyError if it is not given out.
+        """
+        length = self._taken[start]
+        if length <= most:
+            return start, self.give_back(start)
+        self._taken[start] = length - most
+        self._free(start + length - most, most)
+        return start + length - most, most
+
+    def _free(self, start: int, length: int) -> None:
         place = bisect_left(self._starts, start)
         end = start + length
         merged_start, merged_end = start, end
@@ -49,7 +65,6 @@ class FreeList:
             merged_end = end + self._lengths[place]
         self._starts[first:last] = [merged_start]
         self._lengths[first:last] = [merged_end - merged_start]
-        return length
 
     def _carve(self, place: int, length: int) -> int:
         start = self._starts[place]

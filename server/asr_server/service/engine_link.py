@@ -40,7 +40,7 @@ from asr_server.speech.audio import Samples
 from asr_server.speech.effects import ChunkSize, LiveMode
 from asr_server.speech.hints import NO_HINTS, Hints
 
-WRITE_SAMPLES = 1 << 20  # the event loop turns between pieces: an hour is copied in 55
+PIECE_SAMPLES = 1 << 18  # the event loop turns between pieces: an hour is copied in 220
 SILENT_S = 60.0  # an engine with work may be silent for so long, and for as long as a batch lasts
 
 Answer = Recognized | Failed
@@ -115,6 +115,7 @@ class EngineLink:
         self._channel: FrontChannel | None = None
         self._unanswered_samples = 0
         self._gone: str | None = None
+        self._storing = asyncio.Lock()  # one piece at a time, of whoever's audio
         self._owed_since: float | None = None  # since when the engine has to say something
 
     @property
@@ -140,11 +141,12 @@ class EngineLink:
         if offset is None:
             return None
         try:
-            for start in range(0, len(samples), WRITE_SAMPLES):
-                self.arena.write(offset + start, samples[start : start + WRITE_SAMPLES])
-                await asyncio.sleep(0)
+            for start in range(0, len(samples), PIECE_SAMPLES):
+                async with self._storing:
+                    self.arena.write(offset + start, samples[start : start + PIECE_SAMPLES])
+                    await asyncio.sleep(0)
         except BaseException:
-            self.arena.release(offset)
+            self._give_back(offset)
             raise
         return Stored(offset, len(samples))
 
@@ -158,7 +160,7 @@ class EngineLink:
     ) -> Answer:
         """Return the answer, from whichever engine gives it; cancelling drops the item."""
         if self._gone is not None:
-            self.arena.release(stored.offset)
+            self._give_back(stored.offset)
             return Failed(0, self._gone)
         place = stored.offset, stored.samples
         wanted = hints.prefer_too(self.hotwords)
@@ -274,8 +276,13 @@ class EngineLink:
         # An engine that still runs a cancelled item reads other audio or zeros, for nobody.
         if self._dispatch.remove(item.item_id) and self._channel is not None:
             self._channel.send(Cancel(item.item_id))
-        self.arena.release(item.offset)
+        self._give_back(item.offset)
         self._reckon()
+
+    def _give_back(self, offset: int) -> None:
+        # All of an hour at once would stop the event loop for a tenth of a second.
+        if not self.arena.release_some(offset, PIECE_SAMPLES):
+            asyncio.get_running_loop().call_soon(self._give_back, offset)
 
 
 def _now() -> float:

@@ -84,3 +84,16 @@ def test_the_size_is_rounded_up_to_whole_pages():
     made = arena.Arena.create(arena.PAGE_SAMPLES + 1)
     assert made.samples == 2 * arena.PAGE_SAMPLES
     made.close()
+
+
+def test_room_is_given_back_piece_by_piece_with_its_memory(room):
+    pages, page = SAMPLES // arena.PAGE_SAMPLES, arena.PAGE_SAMPLES
+    offset = room.allocate(SAMPLES)
+    room.write(offset, np.ones(SAMPLES, dtype=np.int16))
+    before = occupied_bytes(room)
+    assert not room.release_some(offset, page)
+    assert room.free_samples == page
+    assert occupied_bytes(room) == before - page * arena.SAMPLE_BYTES
+    done = [room.release_some(offset, page) for _ in range(pages - 1)]
+    assert done == [False] * (pages - 2) + [True]
+    assert (room.free_samples, occupied_bytes(room)) == (room.samples, 0)

@@ -39,6 +39,19 @@ def test_extents_never_overlap_and_giving_all_back_leaves_one_free_extent(size, 
     assert free.take(size) == 0
 
 
+def test_an_extent_is_given_back_from_its_end_piece_by_piece():
+    free = free_list.FreeList(100)
+    start, other = free.take(25), free.take(10)
+    assert free.shrink(start, 10) == (15, 10)
+    assert free.take(10) == 15
+    assert free.shrink(start, 10) == (5, 10)
+    assert free.shrink(start, 10) == (0, 5)
+    with pytest.raises(KeyError):
+        free.shrink(start, 10)
+    assert (free.give_back(other), free.give_back(15)) == (10, 10)
+    assert free.largest == 100
+
+
 def test_first_fit_reuses_the_lowest_hole():
     free = free_list.FreeList(100)
     starts = [free.take(10) for _ in range(5)]

@@ -1,10 +1,13 @@
 """What the link remembers of its engine."""
 
+import asyncio
+
+import numpy as np
 import pytest
 
 from asr_server.link.arena import Arena
 from asr_server.link.messages import BatchLimits, Overload
-from asr_server.service.engine_link import EngineLink
+from asr_server.service.engine_link import PIECE_SAMPLES, EngineLink
 
 
 @pytest.fixture
@@ -14,7 +17,7 @@ def reports():
 
 @pytest.fixture
 def link(reports):
-    arena = Arena.create(32_000)
+    arena = Arena.create(8 * PIECE_SAMPLES)
     yield EngineLink(arena, BatchLimits(16, 120.0, 20.0), reports.append)
     arena.close()
 
@@ -25,3 +28,38 @@ def test_the_step_of_an_engine_is_known_until_it_dies(link, reports):
     link.disconnect()
     assert link.shedding_step == 0
     assert reports == [Overload(4, partials=3), Overload(0)]
+
+
+async def test_long_audio_comes_and_goes_in_pieces_between_which_the_loop_turns(link):
+    turns = 0
+
+    async def count_turns():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count_turns())
+    stored = await link.store(np.ones(4 * PIECE_SAMPLES, dtype=np.int16))
+    assert stored is not None
+    assert turns >= 4
+    answer = asyncio.create_task(link.recognize(stored, "file", 0.0, 1.0))
+    await asyncio.sleep(0)
+    link.fail_all("it ends")
+    assert (await answer).reason == "it ends"
+    assert link.arena.free_samples < link.arena.samples
+    for _ in range(4):
+        await asyncio.sleep(0)
+    assert link.arena.free_samples == link.arena.samples
+    counting.cancel()
+
+
+async def test_those_who_store_take_turns(link):
+    order = []
+
+    async def store(name, pieces):
+        await link.store(np.ones(pieces * PIECE_SAMPLES, dtype=np.int16))
+        order.append(name)
+
+    await asyncio.gather(store("long", 5), store("short", 1))
+    assert order == ["short", "long"]
