@@ -48,7 +48,6 @@ class Pod:
     resets_after_s: float = math.inf
     ends_before_s: float = 0.0
     is_down: bool = False
-    past_s: int = PAST_S
     device: str = "cpu"
     nvml: float | None = None
     jobs: tuple[str, ...] = ("servers",)
@@ -109,21 +108,7 @@ PODS = [
     Pod("claimed", "c", instance="twin:8081", jobs=("others",)),
     Pod("stale", "a", ends_before_s=200.0),
     Pod("restarting", "a", resets_after_s=45.0),
-    *(
-        Pod(service, f"{service}-{number}", past_s=120, device="cuda", nvml=nvml)
-        for service, nvmls in {
-            "sm": (0.9, 0.9),
-            "util": (0.9, None),
-            "mig": (None, None),
-            "sliced": (0.97, 0.97),
-            "lost": (0.4, 0.6),
-            "engine": (None, math.nan),
-            "nvml": (0.35, 0.45),
-        }.items()
-        for number, nvml in enumerate(nvmls)
-    ),
 ]
-DCGM = {path.stem: path.read_bytes() for path in sorted(ROOT.glob("tests/data/dcgm/*.txt"))}
 
 
 class Exporter(ThreadingHTTPServer):
@@ -131,9 +116,10 @@ class Exporter(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, pods: list[Pod], dcgm: dict[str, bytes]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.pods = {f"/{job}/{pod.service}/{pod.name}": pod for pod in PODS for job in pod.jobs}
+        self.pods = {f"/{job}/{pod.service}/{pod.name}": pod for pod in pods for job in pod.jobs}
+        self.dcgm = {f"/dcgm/{name}": text for name, text in dcgm.items()}
         self.seen: set[str] = set()
 
 
@@ -142,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         server = self.server
-        status, body = 200, DCGM.get(self.path.removeprefix("/dcgm/"), b"")
+        status, body = 200, server.dcgm.get(self.path, b"")
         if not body:
             pod = server.pods[self.path]
             status = 500 if pod.is_down else 200
@@ -160,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
             found = {} if pod.ends_before_s else pod.series(now)
             return "".join(f"{name} {value}\n" for name, value in found.items()).encode()
         end = now - pod.ends_before_s
-        moments = [end - age for age in range(pod.past_s, -1, -STEP_S)]
+        moments = [end - age for age in range(PAST_S, -1, -STEP_S)]
         return "".join(
             f"{name} {value} {int(moment * 1000)}\n"
             for moment in moments
@@ -200,13 +186,13 @@ def render_config(exporter: Exporter) -> str:
         }
         targets.setdefault(path.split("/")[1], []).append(target)
     jobs = [{"job_name": job, "static_configs": each} for job, each in targets.items()]
-    for name in DCGM:
-        labels = {"instance": f"{name}:9400", "pod": "dcgm-exporter-78z52", "namespace": "gpu"}
+    for path in exporter.dcgm:
+        labels = {"instance": f"{path}:9400", "pod": "dcgm-exporter-78z52", "namespace": "gpu"}
         jobs.append(
             {
-                "job_name": f"dcgm-{name}",
-                "metrics_path": f"/dcgm/{name}",
-                "honor_labels": name != "util",
+                "job_name": path,
+                "metrics_path": path,
+                "honor_labels": path != "/dcgm/util",
                 "static_configs": [
                     {"targets": [f"127.0.0.1:{exporter.server_address[1]}"], "labels": labels}
                 ],
@@ -218,10 +204,25 @@ def render_config(exporter: Exporter) -> str:
 
 
 @pytest.fixture(scope="module")
-def prometheus_url(tmp_path_factory) -> Iterator[str]:
-    """A Prometheus that has scraped every pod twice."""
+def make_exporter():
+    """Make what there is to scrape, of the fields of pods and the texts of DCGM exporters."""
+
+    def make(pods: list[dict], dcgm: dict[str, bytes]) -> Exporter:
+        return Exporter([Pod(**each) for each in pods], dcgm)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def exporter() -> Exporter:
+    """What there is to scrape."""
+    return Exporter(PODS, {})
+
+
+@pytest.fixture(scope="module")
+def prometheus_url(tmp_path_factory, exporter) -> Iterator[str]:
+    """A Prometheus that has scraped everything twice."""
     folder = tmp_path_factory.mktemp("prometheus")
-    exporter = Exporter()
     thread = threading.Thread(target=exporter.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     config = folder / "prometheus.json"
@@ -237,7 +238,8 @@ def prometheus_url(tmp_path_factory) -> Iterator[str]:
             stderr=log,
         )
     try:
-        wait_until(lambda: is_scraped(url), f"Prometheus (see {folder / 'log'})")
+        targets = len(exporter.pods) + len(exporter.dcgm)
+        wait_until(lambda: is_scraped(url, targets), f"Prometheus (see {folder / 'log'})")
         yield url
     finally:
         process.kill()
@@ -248,9 +250,8 @@ def prometheus_url(tmp_path_factory) -> Iterator[str]:
         shutil.rmtree(folder / "data", ignore_errors=True)
 
 
-def is_scraped(url: str) -> bool:
+def is_scraped(url: str, targets: int) -> bool:
     with contextlib.suppress(OSError):
-        targets = sum(len(pod.jobs) for pod in PODS) + len(DCGM)
         up = f"count(count_over_time(up[1m]) >= 2) == {targets}"
         return bool(ask(url, up))
     return False

@@ -75,29 +75,6 @@ async def test_each_pod_is_known_by_itself(read):
     assert found["b"].gpu_ratio is None
 
 
-@pytest.mark.parametrize(
-    ("service", "signal", "is_shared", "ratios"),
-    [
-        ("sm", "DCGM_FI_PROF_SM_ACTIVE", False, (0.31, 0.3)),
-        ("mig", "DCGM_FI_PROF_GR_ENGINE_ACTIVE", False, (0.25, 0.75)),
-        ("util", "DCGM_FI_DEV_GPU_UTIL", False, (0.44, 0.8)),
-        ("lost", "asr_gpu_utilization_ratio", False, (0.4, 0.6)),
-        ("nvml", "asr_gpu_utilization_ratio", False, (0.35, 0.45)),
-        ("sliced", "asr_engine_busy_seconds_total", True, (0.4, 0.4)),
-        ("engine", "asr_engine_busy_seconds_total", False, (0.4, 0.4)),
-        ("idle", None, False, (None,)),
-    ],
-)
-async def test_gpus_are_as_busy_as_the_best_signal_that_all_pods_have(
-    read, service, signal, is_shared, ratios
-):
-    sample = await read(service)
-    assert (sample.gpu_signal, sample.gpus_are_shared) == (signal, is_shared)
-    found = [pod.gpu_ratio for pod in sample.pods]
-    expected = [ratio if ratio is None else pytest.approx(ratio, rel=0.2) for ratio in ratios]
-    assert found == expected
-
-
 async def test_a_service_without_work_is_idle_and_not_unknown(read):
     sample = await read("idle")
     assert (sample.demand_audio_ratio, sample.demand_peak_ratio, sample.finals) == (0, 0, 0)
