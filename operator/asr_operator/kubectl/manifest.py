@@ -8,10 +8,11 @@ import yaml
 
 from asr_operator.api import names
 from asr_operator.kubectl import subject
+from asr_operator.kubectl.failure import PluginError
 from asr_operator.kubectl.subject import Subject
 
 
-class ManifestError(Exception):
+class ManifestError(PluginError):
     """A file that holds no AsrService to read; the message names it and says what is expected."""
 
 

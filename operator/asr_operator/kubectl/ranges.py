@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+from asr_operator.kubectl.failure import PluginError
 from asr_operator.kubectl.recording import Span
 
 UNITS_S = {"m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -11,7 +12,7 @@ LENGTH = re.compile(r"(\d+(?:\.\d+)?)([mhd])")
 LONGEST_S = 7 * 86400.0
 
 
-class RangeError(Exception):
+class RangeError(PluginError):
     """What cannot be read as a time or a token; the message says what is expected."""
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from asr_operator.autoscaler import service_model
 from asr_operator.autoscaler.service_model import ServiceModel
+from asr_operator.kubectl.failure import PluginError
 from asr_operator.simulation.workload import Call
 from asr_operator.state.load import BatchPoint
 
@@ -27,7 +28,7 @@ SHORTEST_CALL_S, LONGEST_CALL_S = 1.0, 600.0
 Series = Mapping[float, float]
 
 
-class RecordingError(Exception):
+class RecordingError(PluginError):
     """Prometheus cannot tell; the message says what to do."""
 
 
@@ -68,7 +69,7 @@ class Recorder:
         """Return what was recorded; raise `RecordingError` also when that is nothing."""
         audio = self._rate("asr_received_audio_seconds_total", span)
         inputs = self._rate("asr_received_items_total", span)
-        refused = self._rate('asr_refused_sessions_total{reason="full"}', span)
+        refused = self._rate('asr_refused_sessions_total{reason=~"full|overloaded"}', span)
         heard, came = math.fsum(audio.values()), math.fsum(inputs.values())
         if not heard:
             raise RecordingError(

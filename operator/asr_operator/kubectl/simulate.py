@@ -69,25 +69,22 @@ class Watched:
 def simulate(given: argparse.Namespace, flags: list[str], now: datetime, width: int) -> str:
     """Return what would have been done, and draw it where that is asked for.
 
-    `flags` are for kubectl. Raises `SimulateError`, and `query.QueryError` for what kubectl says.
+    `flags` are for kubectl. Raises `PluginError`.
     """
-    try:
-        seen = _read_service(given, flags)
-        spec = read_spec(seen)
-        load = _read_load(given, seen, now)
-        times = service_times.choose_service_times(
-            service_times.Wish(given.profile, given.batch_start_ms, given.batch_audio_ms),
-            spec,
-            seen.status.scaling_history,
-            load.model,
-        )
-        if given.cold_start is not None:
-            times = replace(times, cold_start_s=(given.cold_start, given.cold_start))
-        told = describe(seen.name, spec, load, times)
-        found = run_simulation(spec, seen.status.replicas, load, times, given.seed)
-        _draw(given.picture, told.title, found, spec)
-    except (manifest.ManifestError, recording.RecordingError, ranges.RangeError) as error:
-        raise SimulateError(str(error)) from None
+    seen = _read_service(given, flags)
+    spec = read_spec(seen)
+    load = _read_load(given, seen, now)
+    times = service_times.choose_service_times(
+        service_times.Wish(given.profile, given.batch_start_ms, given.batch_audio_ms),
+        spec,
+        seen.status.scaling_history,
+        load.model,
+    )
+    if given.cold_start is not None:
+        times = replace(times, cold_start_s=(given.cold_start, given.cold_start))
+    told = describe(seen.name, spec, load, times)
+    found = run_simulation(spec, seen.status.replicas, load, times, given.seed)
+    _draw(given.picture, told.title, found, spec)
     shown = outcome.render_outcome(told, spec, found, width)
     hint = "" if given.picture else "\n\n--picture FILE.svg draws it."
     return f"{shown}{hint}"
@@ -96,8 +93,7 @@ def simulate(given: argparse.Namespace, flags: list[str], now: datetime, width: 
 def read_spec(seen: Subject) -> AsrServiceSpec:
     """Return the spec as it is simulated; raise `SimulateError` when nothing of it can be.
 
-    Recommend is simulated as Auto, which it would be asked about; the bounds stay within what a
-    simulation has room for.
+    Recommend is simulated as Auto; the bounds stay within what a simulation has room for.
     """
     if isinstance(seen.service.spec, InvalidSpec):
         raise SimulateError(f"{seen.name} cannot be simulated: {seen.service.spec.message}.")
