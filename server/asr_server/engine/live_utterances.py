@@ -20,7 +20,7 @@ from asr_server.engine.protocols import Audio
 from asr_server.link import messages
 from asr_server.models import tokens as token_text
 from asr_server.scheduling import work
-from asr_server.speech import pieces, words
+from asr_server.speech import pieces, sounds, words
 
 SAMPLES_PER_S = 16_000
 SAMPLES_PER_MS = SAMPLES_PER_S // 1000
@@ -130,7 +130,10 @@ class LiveUtterance:
         self._context.line.asr.add(
             stages.Task(
                 self._context.plan_work(self.number, "final", end - self.start, now),
-                lambda: (self._audio(self.start, end), self._context.request.hints),
+                lambda: (
+                    sounds.Sound(self._audio(self.start, end)),
+                    self._context.request.hints,
+                ),
                 self._take_words,
                 self._context.fail,
             )

@@ -15,13 +15,13 @@ from asr_server.engine import protocols, stages
 from asr_server.engine.protocols import Audio
 from asr_server.link import messages
 from asr_server.scheduling import batch_rule, shedding, work_queue
-from asr_server.speech import hints, pieces, spans, words
+from asr_server.speech import hints, pieces, sounds, words
 
 AnyStage = stages.Stage[Any, Any]
 Piece = pieces.Piece[Any]
 Endpoints = pieces.Endpoints[Any]
 Spoken = pieces.Spoken[Any]
-Speech = tuple[Audio, hints.Hints]
+Speech = tuple[sounds.Sound, hints.Hints]
 LIVE: tuple[messages.ItemClass, ...] = ("final", "partial")
 
 
@@ -38,7 +38,7 @@ class Pipeline:
 
     def __init__(self, models: protocols.Models) -> None:
         self.streaming_vad = models.streaming_vad
-        self.vad = stages.Stage[Audio, Sequence[spans.Span]]("vad", models.vad.detect)
+        self.vad = stages.Stage[Audio, sounds.Detected]("vad", models.vad.hear)
         self.pieces = stages.Stage[Piece, Endpoints](
             "vad", models.streaming_vad.advance, most_items=work_queue.LOOK_AHEAD
         )

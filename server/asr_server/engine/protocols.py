@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from asr_server.speech import hints, pieces, spans, words
+from asr_server.speech import hints, pieces, sounds, words
 
 Audio = NDArray[np.int16]
 
@@ -17,8 +17,8 @@ Audio = NDArray[np.int16]
 class Vad(Protocol):
     """Finds speech."""
 
-    def detect(self, audio: Sequence[Audio]) -> Sequence[Sequence[spans.Span]]:
-        """Return the spans of speech of each utterance."""
+    def hear(self, audio: Sequence[Audio]) -> Sequence[sounds.Detected]:
+        """Return the spans of speech of each utterance, with what its recognition can use."""
 
 
 class StreamingVad(Protocol):
@@ -43,7 +43,7 @@ class Recognizer(Protocol):
         """Whether hotwords have an effect."""
 
     def recognize(
-        self, audio: Sequence[Audio], hints: Sequence[hints.Hints], /
+        self, audio: Sequence[sounds.Sound], hints: Sequence[hints.Hints], /
     ) -> Sequence[words.Words]:
         """Return what is said in each utterance, and when, if the model tells."""
 

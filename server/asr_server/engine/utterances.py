@@ -7,14 +7,13 @@
 No torch, no clock: audio in, and the results of the stages put together.
 """
 
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 from asr_server.engine import feeds, listener, pipeline, stages
 from asr_server.link import messages
 from asr_server.models import tokens as token_text
 from asr_server.scheduling import work
-from asr_server.speech import pieces, spans, words
+from asr_server.speech import pieces, sounds, spans, words
 
 SAMPLES_PER_S = 16_000
 SAMPLES_PER_MS = SAMPLES_PER_S // 1000
@@ -63,25 +62,27 @@ class Utterance:
 
     def take_endpoints(self, found: pieces.Endpoints[Any], now: float, *, last: bool) -> None:
         """Take what the VAD knows after a piece."""
-        self._take_spans(found.ended, now, last=last)
+        self._take_spans(sounds.Detected(found.ended), now, last=last)
 
     def fail(self, reason: str) -> None:
         """Give it up."""
         self._send(messages.Failed(self._request.item_id, reason))
 
-    def _take_all_spans(self, found: Sequence[spans.Span], now: float) -> None:
+    def _take_all_spans(self, found: sounds.Detected, now: float) -> None:
         self._take_spans(found, now, last=True)
 
-    def _take_spans(self, found: Iterable[spans.Span], now: float, *, last: bool) -> None:
+    def _take_spans(self, found: sounds.Detected, now: float, *, last: bool) -> None:
         self._is_heard = last
-        for span in found:
+        for span in found.spans:
             self._spans.append(span)
             self._words.append(words.Words())
             self._missing += 1
-            self._recognize(len(self._spans) - 1, span, now)
+            self._recognize(len(self._spans) - 1, span, found, now)
         self._go_on(now)
 
-    def _recognize(self, index: int, span: spans.Span, now: float) -> None:
+    def _recognize(
+        self, index: int, span: spans.Span, found_in: sounds.Detected, now: float
+    ) -> None:
         start, end = span.start_ms * SAMPLES_PER_MS, span.end_ms * SAMPLES_PER_MS
         deadline = work.segment_deadline(self._request.deadline, span.start_ms / 1000)
 
@@ -93,7 +94,7 @@ class Utterance:
         self._line.asr.add(
             stages.Task(
                 self._plan_work(index, (end - start) / SAMPLES_PER_S, deadline, now),
-                lambda: (self._audio.audio(start, end), self._request.hints),
+                lambda: (found_in.sound(span, self._audio.audio(start, end)), self._request.hints),
                 take,
                 self.fail,
             )

@@ -13,10 +13,11 @@ import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from asr_server.models import fbank
 from asr_server.models.errors import ModelError
+from asr_server.speech.sounds import Sound
 
 Audio = NDArray[np.int16]
 
@@ -39,15 +40,14 @@ class FrontendConfig(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Waveforms:
-    """A padded batch of audio on the device: int16 (rows, samples) and the 10-ms frames per row."""
+    """A padded batch of audio on the device: int16 (rows, samples) and the 10-ms frames per row.
+
+    Where the `bank` of all rows is known, (rows, frames, bins), there are no samples.
+    """
 
     samples: Tensor
     frames: tuple[int, ...]
-
-    def first(self, rows: int) -> "Waveforms":
-        """Return the first rows, without the padding that none of them needs."""
-        frames = self.frames[:rows]
-        return Waveforms(self.samples[:rows, : _end_sample(max(frames))], frames)
+    bank: Tensor | None = None
 
 
 class Frontend:
@@ -64,35 +64,49 @@ class Frontend:
         """From one feature vector to the next."""
         return self.config.frame_shift * self.config.lfr_n
 
-    def load(self, audio: Sequence[Audio]) -> Waveforms:
-        """Pad mono 16 kHz audio with zeros and copy it to the device."""
-        longest = max((len(row) for row in audio), default=0)
-        padded = np.zeros((len(audio), longest), dtype=np.int16)
-        for row, samples in zip(padded, audio, strict=True):
-            row[: len(samples)] = samples
+    def load(self, audio: Sequence[Audio | Sound]) -> Waveforms:
+        """Pad mono 16 kHz audio with zeros and copy it to the device; or its banks, if known."""
         frames = tuple(fbank.count_frames(len(row)) for row in audio)
-        return Waveforms(torch.from_numpy(padded).to(self.device), frames)
+        banks = [
+            row.bank[:count]
+            for row, count in zip(audio, frames, strict=True)
+            if isinstance(row, Sound) and self._fits(row.bank)
+        ]
+        if banks and len(banks) == len(audio):
+            padded = nn.utils.rnn.pad_sequence(banks, batch_first=True)
+            return Waveforms(torch.empty(len(audio), 0), frames, padded)
+        longest = max((len(row) for row in audio), default=0)
+        samples = np.zeros((len(audio), longest), dtype=np.int16)
+        for place, row in zip(samples, audio, strict=True):
+            place[: len(row)] = row.audio if isinstance(row, Sound) else row
+        return Waveforms(torch.from_numpy(samples).to(self.device), frames)
+
+    def _fits(self, bank: Tensor | None) -> bool:
+        return bank is not None and bank.shape[1] == self.config.n_mels
 
     def count_steps(self, frames: int) -> int:
         """Return how many feature vectors so many 10-ms frames give."""
         return -(-frames // self.config.lfr_n)
 
-    def features(self, waveforms: Waveforms, start: int = 0, stop: int | None = None) -> Tensor:
-        """Compute features of the steps `start` to `stop`: float32 (rows, steps, n_mels * lfr_m).
+    def features(self, waveforms: Waveforms) -> Tensor:
+        """Compute features: float32 (rows, steps, n_mels * lfr_m).
 
         A step stacks `lfr_m` frames around frame `step * lfr_n`; the first and last frame of a row
         stand in for those outside of it (`apply_lfr` of FunASR 1.4.16). Rows without a frame give
         steps of no meaning.
         """
-        config = self.config
-        end = self.count_steps(max(waveforms.frames)) if stop is None else stop
-        first = max(0, start * config.lfr_n - self.left)
-        last = min(max(waveforms.frames), (end - 1) * config.lfr_n - self.left + config.lfr_m)
-        part = waveforms.samples[:, first * fbank.SHIFT_SAMPLES : _end_sample(last)]
-        energies = fbank.log_mel(part, config.n_mels)
-        offset = start * config.lfr_n - first
-        frames = [count - first for count in waveforms.frames]
-        return self.stack(energies, frames, [offset] * len(frames), end - start)
+        bank = waveforms.bank
+        if bank is None:
+            bank = fbank.log_mel(waveforms.samples, self.config.n_mels)
+        steps = self.count_steps(max(waveforms.frames))
+        return self.stack(bank, waveforms.frames, [0] * len(waveforms.frames), steps)
+
+    def fill_bank(self, waveforms: Waveforms, bank: Tensor, start: int, stop: int) -> None:
+        """Compute the frames `start` to `stop` of the first rows, as many as `bank` has."""
+        if stop > start:
+            last_sample = (stop - 1) * fbank.SHIFT_SAMPLES + fbank.FRAME_SAMPLES
+            part = waveforms.samples[: len(bank), start * fbank.SHIFT_SAMPLES : last_sample]
+            bank[:, start:stop] = fbank.log_mel(part, self.config.n_mels)
 
     def stack(
         self, energies: Tensor, frames: Sequence[int], offsets: Sequence[int], steps: int
@@ -140,7 +154,3 @@ def read_cmvn(path: Path, width: int) -> tuple[Tensor, Tensor]:
             )
         found.append(torch.tensor(values, dtype=torch.float32))
     return found[0], found[1]
-
-
-def _end_sample(frame: int) -> int:
-    return (frame - 1) * fbank.SHIFT_SAMPLES + fbank.FRAME_SAMPLES

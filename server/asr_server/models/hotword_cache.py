@@ -1,6 +1,7 @@
 """The vectors of hotwords, kept from one utterance to the next: a session has the same list."""
 
 import logging
+import threading
 from collections import OrderedDict
 
 import torch
@@ -14,13 +15,17 @@ logger = logging.getLogger(__name__)
 
 
 class HotwordCache:
-    """Gives the vectors of lists, and forgets those that were not asked for the longest."""
+    """Gives the vectors of lists, and forgets those that were not asked for the longest.
+
+    Two batches may ask at a time, from threads of their own.
+    """
 
     def __init__(self, network: seaco.SeacoParaformer, speller: spelling.Speller):
         self._network = network
         self._speller = speller
         self._lists: OrderedDict[tuple[str, ...], Tensor | None] = OrderedDict()
         self._words = 0
+        self._lock = threading.Lock()
 
     def find(self, words: tuple[str, ...]) -> Tensor | None:
         """Return the vectors of words and of none of them, (words + 1, size), in their order.
@@ -29,6 +34,10 @@ class HotwordCache:
         """
         if not words:
             return None
+        with self._lock:
+            return self._find(words)
+
+    def _find(self, words: tuple[str, ...]) -> Tensor | None:
         if words not in self._lists:
             self._lists[words] = self._represent(words)
             self._words += len(words)

@@ -12,6 +12,7 @@ from asr_server.models import cif, frontend, paraformer, stamps, tokens
 from asr_server.models.folders import ModelFolder
 from asr_server.models.stamps import Sums
 from asr_server.speech.hints import NO_HINTS, Hints
+from asr_server.speech.sounds import Sound
 from asr_server.speech.words import Stamp, Words
 
 NO_NUMBER = "the recogniser gave NaN; use float32 or bfloat16"
@@ -48,7 +49,7 @@ class Recognizer:
         self.symbols = symbols
 
     def recognize(
-        self, audio: Sequence[frontend.Audio], hints: Sequence[Hints] | None = None
+        self, audio: Sequence[frontend.Audio | Sound], hints: Sequence[Hints] | None = None
     ) -> list[Words]:
         """Return what is said in each mono 16 kHz int16 utterance, with hints each, and when.
 
@@ -77,7 +78,7 @@ class Recognizer:
             for row, count, total, samples in zip(symbols, counts, placed, audio, strict=True)
         ]
 
-    def probe(self, audio: Sequence[frontend.Audio]) -> list[Tensor]:
+    def probe(self, audio: Sequence[frontend.Audio | Sound]) -> list[Tensor]:
         """Return CIF's sums, and the scores of audio as if it held five tokens a second.
 
         For warming up: noise has no tokens, and would leave the decoder cold.

@@ -207,10 +207,11 @@ class SanmEncoder(nn.Module):
 
     def _positions(self, width: int, device: torch.device) -> Tensor:
         """Return the float32 (width, input size) sinusoids, computed once per length seen."""
-        if len(self.positions) < width or self.positions.device != device:
+        known = self.positions  # another thread may replace it by a shorter table at any time
+        if len(known) < width or known.device != device:
             table = torch.arange(2 * width, device=device)
-            self.positions = sinusoids(table, self.positions.shape[1])
-        return self.positions[:width]
+            self.positions = known = sinusoids(table, known.shape[1])
+        return known[:width]
 
 
 def _fsmn_block(size: int, kernel_size: int) -> nn.Conv1d:

@@ -10,6 +10,7 @@ from torch import Tensor
 from asr_server.models import frontend, sense_voice, sentence_pieces, tokens
 from asr_server.models.folders import ModelFolder
 from asr_server.speech.hints import NO_HINTS, Hints
+from asr_server.speech.sounds import Sound
 from asr_server.speech.words import NO_WORDS, Words
 
 _BLANK = 0
@@ -33,7 +34,7 @@ class SenseVoiceRecognizer:
         self.pieces = pieces
 
     def recognize(
-        self, audio: Sequence[frontend.Audio], hints: Sequence[Hints] | None = None
+        self, audio: Sequence[frontend.Audio | Sound], hints: Sequence[Hints] | None = None
     ) -> list[Words]:
         """Return what is said in each mono 16 kHz int16 utterance, with hints each, without times.
 
@@ -55,7 +56,7 @@ class SenseVoiceRecognizer:
             for row, length in zip(best, lengths, strict=True)
         ]
 
-    def probe(self, audio: Sequence[frontend.Audio]) -> tuple[Tensor, ...]:
+    def probe(self, audio: Sequence[frontend.Audio | Sound]) -> tuple[Tensor, ...]:
         """Return the encoded audio and the best scores, for warming up."""
         with torch.inference_mode():
             waveforms = self.front.load(audio)

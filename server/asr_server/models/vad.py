@@ -1,7 +1,7 @@
 """Voice activity detection of a batch of recordings: audio in, spans of speech out.
 
-Recordings may last hours. Features and scores are made in chunks of time, and only one
-probability per 10 ms is kept.
+Features and scores are made in chunks of time. A probability per 10 ms is kept, and the filter
+bank, which recognisers need not compute again.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from torch import Tensor
 from asr_server.models import endpointing, fbank, frontend, fsmn_vad
 from asr_server.models.errors import ModelError
 from asr_server.models.folders import ModelFolder
+from asr_server.speech import sounds
 from asr_server.speech.spans import Span
 
 MAX_END_SILENCE_MS = 800
@@ -39,37 +40,54 @@ class Vad:
         A pause of 800 ms ends a span; a span lasts 60 s at most by FunASR's defaults. Audio under
         25 ms has none. The host waits for the device once per batch.
         """
-        silence = self.probe(audio).cpu().numpy()
+        return [list(found.spans) for found in self.hear(audio)]
+
+    def hear(self, audio: Sequence[frontend.Audio]) -> list[sounds.Detected]:
+        """Return what `detect` does, with the filter bank of each recording."""
+        silence, banks = self._score(audio)
         frames = [fbank.count_frames(len(row)) for row in audio]
         return [
-            endpointing.find_spans(
-                endpointing.classify(row[:count], self.config), self.config, MAX_END_SILENCE_MS
+            sounds.Detected(
+                endpointing.find_spans(
+                    endpointing.classify(row[:count], self.config), self.config, MAX_END_SILENCE_MS
+                ),
+                bank,
             )
-            for row, count in zip(silence, frames, strict=True)
+            for row, count, bank in zip(silence.cpu().numpy(), frames, banks, strict=True)
         ]
 
     def probe(self, audio: Sequence[frontend.Audio]) -> Tensor:
         """Return the probability of silence per 10 ms, float32 (rows, frames)."""
+        return self._score(audio)[0]
+
+    def _score(self, audio: Sequence[frontend.Audio]) -> tuple[Tensor, Tensor]:
+        """Return what `probe` does, and the bank (rows, frames, bins)."""
         order = sorted(range(len(audio)), key=lambda row: -len(audio[row]))
         with torch.inference_mode():
             waveforms = self.front.load([audio[row] for row in order])
-            silence = self._run(waveforms)
-            return silence[torch.tensor(order, device=silence.device).argsort()]
+            silence, bank = self._run(waveforms)
+            places = torch.tensor(order, dtype=torch.int64, device=silence.device).argsort()
+            return silence[places], bank[places]
 
-    def _run(self, waveforms: frontend.Waveforms) -> Tensor:
+    def _run(self, waveforms: frontend.Waveforms) -> tuple[Tensor, Tensor]:
         """Score recordings sorted by falling length; a chunk has only those that reach it."""
-        frames = waveforms.frames
-        silence = torch.ones(len(frames), max(frames, default=0), device=self.front.device)
+        front, frames = self.front, waveforms.frames
+        longest = max(frames, default=0)
+        silence = torch.ones(len(frames), longest, device=front.device)
+        bank = torch.empty(len(frames), longest, front.config.n_mels, device=front.device)
         past = self.network.encoder.start(len(frames))
-        start = 0
+        start = known_frames = 0
         while rows := sum(count > start for count in frames):
-            stop = min(start + self._chunk_steps(rows), frames[0])
-            features = self.front.features(waveforms.first(rows), start, stop)
-            inputs = features.to(past.dtype)
-            silence[:rows, start:stop], known = self.network(inputs, past[:, :rows])
+            stop = min(start + self._chunk_steps(rows), longest)
+            needed = min(stop + front.config.lfr_m, longest)
+            front.fill_bank(waveforms, bank[:rows], known_frames, needed)
+            features = front.stack(bank[:rows], frames[:rows], [start] * rows, stop - start)
+            silence[:rows, start:stop], known = self.network(
+                features.to(past.dtype), past[:, :rows]
+            )
             past = known[:, :, stop - start :]
-            start = stop
-        return silence
+            start, known_frames = stop, needed
+        return silence, bank
 
     def _chunk_steps(self, rows: int) -> int:
         limit = _CUDA_CHUNK_STEPS if self.front.device.type == "cuda" else _CPU_CHUNK_STEPS

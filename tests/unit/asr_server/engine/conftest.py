@@ -8,6 +8,7 @@ import pytest
 
 from asr_server.engine import crew, loop
 from asr_server.link import messages
+from asr_server.speech import sounds
 from asr_server.speech.hints import NO_HINTS
 from asr_server.speech.spans import Span
 from asr_server.speech.words import Words
@@ -76,11 +77,15 @@ class FakeModels:
     def streaming_recognizer(self):
         return streaming_models.StreamingRecognizer(self._run) if self.has_online else None
 
-    def detect(self, audio):
+    def hear(self, audio):
         self._run("vad", audio)
-        return [spans_of(row) for row in audio]
+        return [sounds.Detected(spans_of(row), Bank(row)) for row in audio]
 
-    def recognize(self, audio, hints):
+    def recognize(self, speech, hints):
+        audio = [each.audio for each in speech]
+        for each in speech:
+            if each.bank is not None:
+                assert np.array_equal(each.bank.row[: len(each)], each.audio)
         self._run("asr", audio)
         self.hints += hints
         if any(HUGE in row for row in audio):
@@ -106,6 +111,16 @@ class FakeModels:
             raise ValueError("poison in the batch")
         if stage != "punc" and any(callers.STALE in row for row in rows):
             raise AssertionError("settled audio was read")
+
+
+@dataclass
+class Bank:
+    """What a bank is computed from: a frame has 160 samples."""
+
+    row: np.ndarray
+
+    def __getitem__(self, frames):
+        return Bank(self.row[frames.start * 160 :])
 
 
 def spans_of(row):

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from asr_server.models import fbank, frontend
 from asr_server.models.errors import ModelError
+from asr_server.speech import sounds
+from asr_server.speech.spans import Span
 
 CPU = torch.device("cpu")
 STACKS = [(7, 6), (5, 1), (1, 1)]
@@ -51,16 +53,46 @@ def test_rows_of_a_batch_equal_the_plain_definition(stacked, step, lengths):
 
 @pytest.mark.parametrize(("stacked", "step"), STACKS)
 @pytest.mark.parametrize("chunk", [1, 7, 40])
-def test_features_in_chunks_equal_features_at_once(stacked, step, chunk):
+def test_features_of_a_bank_that_was_filled_in_chunks_are_those_of_the_audio(stacked, step, chunk):
     front = make_frontend(stacked, step)
-    waveforms = front.load(make_audio([16000, 9000]))
-    whole = front.features(waveforms)
-    steps = whole.shape[1]
-    parts = [
-        front.features(waveforms, start, min(start + chunk, steps))
-        for start in range(0, steps, chunk)
-    ]
-    torch.testing.assert_close(torch.cat(parts, dim=1)[0], whole[0], atol=1e-4, rtol=0)
+    audio = make_audio([16000, 9000])
+    waveforms = front.load(audio)
+    bank = torch.full((2, waveforms.frames[0], 80), torch.nan)
+    for start in range(0, waveforms.frames[0], chunk):
+        front.fill_bank(waveforms, bank, start, min(start + chunk, waveforms.frames[0]))
+    heard = [sounds.Sound(row, own) for row, own in zip(audio, bank, strict=True)]
+    shared = front.load(heard)
+    assert shared.frames == waveforms.frames
+    for row, expected, frames in zip(
+        front.features(shared), front.features(waveforms), waveforms.frames, strict=True
+    ):
+        steps = front.count_steps(frames)
+        torch.testing.assert_close(row[:steps], expected[:steps], atol=1e-4, rtol=0)
+
+
+def test_a_part_of_a_recording_has_the_features_of_its_own_samples():
+    front = make_frontend(7, 6)
+    (audio,) = make_audio([32000])
+    waveforms = front.load([audio])
+    bank = torch.empty(1, waveforms.frames[0], 80)
+    front.fill_bank(waveforms, bank, 0, waveforms.frames[0])
+    span = Span(510, 1330)
+    part = audio[span.start_ms * 16 : span.end_ms * 16]
+    shared = front.load([sounds.Detected([span], bank[0]).sound(span, part)])
+    assert shared.bank is not None
+    torch.testing.assert_close(
+        front.features(shared), front.features(front.load([part])), atol=1e-4, rtol=0
+    )
+
+
+@pytest.mark.parametrize("other", [None, torch.zeros(100, 40)], ids=["none", "of another width"])
+def test_a_batch_in_which_not_every_bank_fits_is_computed_from_audio(other):
+    front = make_frontend(7, 6)
+    audio = make_audio([16000, 16000])
+    heard = [sounds.Sound(audio[0], other), sounds.Sound(audio[1], torch.zeros(98, 80))]
+    torch.testing.assert_close(
+        front.features(front.load(heard)), front.features(front.load(audio)), atol=0, rtol=0
+    )
 
 
 def test_cmvn_is_read_from_a_kaldi_nnet(tmp_path):
