@@ -165,9 +165,9 @@ def silence():
 
 @pytest.fixture(scope="module")
 def engines(tmp_path_factory):
-    """One engine to share, one to end, one that cannot start: loading at the same time."""
+    """One engine to share, with two workers, one to end, one that cannot start."""
     absent = tmp_path_factory.mktemp("models") / "absent"
-    started = [EngineProcess(), EngineProcess(), EngineProcess(model=absent)]
+    started = [EngineProcess(threads=2), EngineProcess(), EngineProcess(model=absent)]
     yield started
     for engine in started:
         engine.close()

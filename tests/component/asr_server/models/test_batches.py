@@ -102,14 +102,13 @@ def test_long_recordings_are_searched_piece_by_piece(models, utterances, monkeyp
     silence = np.zeros(RATE_HZ * 57, np.int16)
     audio = np.concatenate([part for u in utterances[:5] for part in (silence, u.audio)])
     sizes = []
-    whole = models.vad.front.features
+    whole = models.vad.front.stack
 
-    def features(waveforms, start, stop):
-        piece = whole(waveforms, start, stop)
-        sizes.append(piece.shape[0] * piece.shape[1])
-        return piece
+    def stack(bank, frames, offsets, steps):
+        sizes.append(len(bank) * steps)
+        return whole(bank, frames, offsets, steps)
 
-    monkeypatch.setattr(models.vad.front, "features", features)
+    monkeypatch.setattr(models.vad.front, "stack", stack)
     spans = models.vad.detect([audio, audio[: RATE_HZ * 90]])
     assert len(spans[0]) >= 5
     assert spans[1][0] == spans[0][0]

@@ -1,0 +1,106 @@
+"""How often the host waits for the device: not for every row, and nowhere inside a batch.
+
+A CPU does not show the waiting, but it shows the operations that a GPU would make wait.
+"""
+
+from collections import Counter
+
+import pytest
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from asr_server.speech.pieces import Piece
+from asr_server.speech.sounds import Sound
+
+# Their results are values or shapes that the host has to know before it can go on.
+WAITING = {
+    "_local_scalar_dense", "nonzero", "masked_select", "_unique2", "unique_consecutive",
+    "unique_dim", "equal", "is_nonzero", "bincount", "repeat_interleave",
+}  # fmt: skip
+READING = {
+    "tolist", "item", "cpu", "numpy", "__array__", "__bool__", "__int__", "__float__", "__index__",
+}  # fmt: skip
+
+
+class Operations(TorchDispatchMode):
+    """Counts operations that wait."""
+
+    def __init__(self):
+        super().__init__()
+        self.waiting = Counter()
+        self.all = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.all += 1
+        name = function.overloadpacket.__name__
+        self.waiting[name] += name in WAITING
+        return function(*args, **(kwargs or {}))
+
+
+class Reads(TorchFunctionMode):
+    """Counts how often the host reads a tensor."""
+
+    def __init__(self):
+        super().__init__()
+        self.counts = Counter()
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        name = getattr(function, "__name__", "")
+        self.counts[name] += name in READING
+        return function(*args, **(kwargs or {}))
+
+
+def count(call, *args):
+    """Return the reads of the host, and the operations that wait."""
+    with Operations() as operations, Reads() as reads:
+        call(*args)
+    assert operations.all > 50
+    return +reads.counts, +operations.waiting
+
+
+@pytest.fixture(scope="module")
+def speech(models, utterances):
+    """Six recordings; something is said in the first step of the first."""
+    audio = [utterance.audio for utterance in utterances[:20]]
+    said = models.streaming_recognizer.advance(online_pieces(models, audio))
+    order = sorted(range(len(audio)), key=lambda place: not said[place].tokens)
+    assert said[order[0]].tokens
+    return [audio[place] for place in order[:6]]
+
+
+def online_pieces(models, speech):
+    start = models.streaming_recognizer.start((5, 10, 5))
+    return [Piece(start, row[:9600]) for row in speech]
+
+
+# Of each batch: probabilities of silence; sums of weights, then (on the host by then) their counts,
+# then the symbols; totals, counts and rests of weights, and the symbols; the marks of a round.
+CASES = {
+    "vad": (lambda m, s: count(m.vad.hear, s), {"cpu": 1, "numpy": 1}),
+    "asr": (
+        lambda m, s: count(m.recognizer.recognize, [Sound(row) for row in s]),
+        {"cpu": 1, "numpy": 1, "tolist": 2},
+    ),
+    "streaming vad": (
+        lambda m, s: count(
+            m.streaming_vad.advance, [Piece(m.streaming_vad.start(), row[:9600]) for row in s]
+        ),
+        {"cpu": 1, "numpy": 1},
+    ),
+    "asr_online": (
+        lambda m, s: count(m.streaming_recognizer.advance, online_pieces(m, s)),
+        {"cpu": 1, "tolist": 3},
+    ),
+    "punc": (
+        lambda m, s: count(m.punctuation.punctuate, [["一", "二", "三"]] * len(s)),
+        {"tolist": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize(("run", "reads"), CASES.values(), ids=CASES)
+@pytest.mark.parametrize("rows", [1, 6])
+def test_the_host_waits_as_often_for_many_rows_as_for_one(models, speech, run, reads, rows):
+    counted, waiting = run(models, speech[:rows])
+    assert counted == reads
+    assert not waiting
