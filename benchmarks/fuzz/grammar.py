@@ -12,15 +12,18 @@ BOOLEANS = [True, False, "true", "False", 0, 1, "maybe", 1.0]
 CHUNKS = [[5, 10, 5], "5,10,5", "5-10-5", [0, 10, 5], [5, 0, 5], [1, 2], [-1, 10, 5], [60, 60, 60],
           [10**9, 1, 1], "5,10", "a,b,c", [[5], 10, 5], "5" * 3000, [0, 8, 4]]  # fmt: skip
 HOTWORDS = ["", "a b", '{"a": 20}', {"a": 20}, ["a", "b"], '{"a": "x"}', "，".join("ab" * 2000), 7,
-            {"a": 1e308}, {"": 1}, [["a"]], "[" * 2000, '{"a": NaN}', "\x00"]  # fmt: skip
+            {"a": 1e308}, {"": 1}, [["a"]], "[" * 2000, '{"a": NaN}', "\x00",
+            [f"w{n}" for n in range(1000)], [f"w{n}" for n in range(1001)], "x" * 64, "x" * 65,
+            {"打开": 20, "hello world": 1}]  # fmt: skip
+LANGUAGES = ["auto", "zh", "EN", " yue ", "", "martian", "x" * 3000, "\x00", 7, None]
 NAMES = ["a", "", "x" * 3000, 7, 1.5, True, "\u0000", "名\n字", "\u202e", '"}', None]
 ODD = [None, True, False, 0, -1, 2**63, 10**400, 1e308, "", "x", [], {}, [[]], {"a": {}}, "NaN",
        "\x00", "\uffff", "💥" * 50, [None] * 100]  # fmt: skip
 FIELDS: dict[str, list[Any]] = {
     "mode": MODES, "wav_format": FORMATS, "audio_fs": RATES, "wav_name": NAMES,
     "chunk_size": CHUNKS, "hotwords": HOTWORDS, "is_speaking": BOOLEANS, "is_finished": BOOLEANS,
-    "is_end": BOOLEANS, "itn": BOOLEANS, "svs_lang": NAMES, "chunk_interval": ODD,
-    "encoder_chunk_look_back": ODD, "unknown": ODD,
+    "is_end": BOOLEANS, "itn": BOOLEANS, "svs_itn": BOOLEANS, "svs_lang": LANGUAGES,
+    "chunk_interval": ODD, "encoder_chunk_look_back": ODD, "unknown": ODD,
 }  # fmt: skip
 BROKEN = ["", "{", "}", "[]", "null", "7", '"x"', "nope", '{"mode":', '{"audio_fs": NaN}',
           '{"audio_fs": Infinity}', '{"a": 1e999}', "[" * 50_000, '{"a":' * 10_000, "\ufeff{}",
