@@ -34,7 +34,7 @@ class Aim:
 def served(profile: Profile, batch_size: int) -> float:
     """Return the audio seconds per second that a busy pod computes."""
     padded_s = batch_size * MEAN_UTTERANCE_S * (1 + profile.costs.padding_ratio)
-    return batch_size * MEAN_UTTERANCE_S / batches.batch_s(profile.costs, padded_s)
+    return batch_size * MEAN_UTTERANCE_S / batches.mean_s(profile.costs, padded_s)
 
 
 def rate_by_second(workload: Workload) -> np.ndarray:

@@ -31,14 +31,29 @@ def work_s(costs: Costs, padded_s: float) -> float:
     return max(costs.floor_s, costs.start_s + costs.audio_s * padded_s)
 
 
-def batch_s(costs: Costs, padded_s: float) -> float:
-    """Return how long a batch takes."""
+def mean_s(costs: Costs, padded_s: float) -> float:
+    """Return how long a batch takes among others, when there is always one to compute."""
     left_s = work_s(costs, padded_s)
+    return left_s / costs.quota_ratio if costs.quota_ratio > 0.0 else left_s
+
+
+def compute(state: State, costs: Costs, pod: int, start: float, left_s: float) -> float:
+    """Let a pod compute for so long; return when it is done.
+
+    A quota is of each period of the clock: what one batch leaves of it, the next one has.
+    """
     if costs.quota_ratio <= 0.0:
-        return left_s
-    budget_s = costs.quota_ratio * costs.period_s
-    waits = math.ceil(left_s / budget_s) - 1
-    return waits * costs.period_s + left_s - waits * budget_s
+        return start + left_s
+    quota_s, now = costs.quota_ratio * costs.period_s, start
+    period = math.floor(start / costs.period_s + 1e-9)
+    used_s = state.quota_used_s[pod] if state.quota_period[pod] == period else 0.0
+    while left_s > min(quota_s - used_s, (period + 1) * costs.period_s - now) + 1e-12:
+        left_s -= max(0.0, min(quota_s - used_s, (period + 1) * costs.period_s - now))
+        period += 1
+        now, used_s = period * costs.period_s, 0.0
+    state.quota_period[pod] = period
+    state.quota_used_s[pod] = used_s + left_s
+    return now + left_s
 
 
 def serve(state: State, limits: Limits, costs: Costs, pod: int, until: float) -> None:
@@ -75,20 +90,20 @@ def run_batch(state: State, limits: Limits, costs: Costs, pod: int, start: float
         padded_s += more_s
         size += 1
         item = state.following[item]
-    busy_s = batch_s(costs, padded_s)
-    state.free_at[pod] = start + busy_s
+    end = compute(state, costs, pod, start, work_s(costs, padded_s))
+    state.free_at[pod] = end
     counters = state.counters
     counters[BATCHES] += 1
     counters[ITEMS] += size
     counters[PADDED] += padded_s
-    counters[BUSY] += busy_s
+    counters[BUSY] += end - start
     counters[WORK] += work_s(costs, padded_s)
     counters[FULL] += 1.0 if size == limits.batch_size else 0.0
     state.queued[pod] -= size
     for _ in range(size):
         done = state.first[pod]
         state.first[pod] = state.following[done]
-        answer(state, limits, done, start, start + busy_s)
+        answer(state, limits, done, start, end)
 
 
 def answer(state: State, limits: Limits, item: int, start: float, end: float) -> None:

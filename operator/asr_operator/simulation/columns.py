@@ -69,6 +69,8 @@ class State(NamedTuple):
     last: MutableSequence[int]
     queued: MutableSequence[int]
     is_draining: MutableSequence[int]
+    quota_period: MutableSequence[int]
+    quota_used_s: MutableSequence[float]
     ready: MutableSequence[int]
     draining: MutableSequence[int]
     counters: MutableSequence[float]

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 
 class Costs(NamedTuple):
-    """How long a batch takes; `batches.batch_s` is the formula.
+    """How long a batch takes.
 
     `start_s + audio_s` for each padded audio second, at least `floor_s`, is computed. Where there
-    is a CPU quota, `quota_ratio` of each period of `period_s` may be computed (0: all of it), so
-    the time goes up in steps. Padding adds `padding_ratio` of the audio.
+    is a CPU quota, `quota_ratio` of each period of `period_s` may be computed (0: all of it), by
+    all batches of a pod together. Padding adds `padding_ratio` of the audio.
     """
 
     start_s: float

@@ -2,6 +2,7 @@
 
 import heapq
 import math
+from collections import defaultdict
 from itertools import count
 
 import pytest
@@ -35,7 +36,7 @@ class Events:
         self.events = [(at, 0, next(self.order), "come", i) for i, (at, _) in enumerate(items)]
         heapq.heapify(self.events)
         self.waiting, self.busy, self.since_free = [], False, -math.inf
-        self.latencies, self.batches = {}, []
+        self.latencies, self.batches, self.used_s = {}, [], defaultdict(float)
 
     def run(self):
         while self.events:
@@ -68,23 +69,27 @@ class Events:
             batch.append(item)
             padded_s += more_s
         self.waiting = self.waiting[len(batch) :]
-        end = now + self.batch_s(padded_s)
+        end = self.find_end(now, padded_s)
         self.busy = True
         self.batches.append((now, len(batch)))
         self.latencies |= {item: end - self.items[item][0] for item in batch}
         heapq.heappush(self.events, (end, 2, next(self.order), "end", None))
 
-    def batch_s(self, padded_s):
+    def find_end(self, now, padded_s):
         """By the clock: work goes on in each period until its quota is used up."""
         costs = self.costs
         left_s = max(costs.floor_s, costs.start_s + costs.audio_s * padded_s)
         if not costs.quota_ratio:
-            return left_s
-        clock_s = 0.0
-        while left_s > costs.quota_ratio * costs.period_s + 1e-12:
-            left_s -= costs.quota_ratio * costs.period_s
-            clock_s += costs.period_s
-        return clock_s + left_s
+            return now + left_s
+        while True:
+            period = math.floor(now / costs.period_s + 1e-9)
+            end_s, used_s = (period + 1) * costs.period_s, self.used_s[period]
+            worked_s = min(left_s, costs.quota_ratio * costs.period_s - used_s, end_s - now)
+            self.used_s[period] += max(0.0, worked_s)
+            left_s -= max(0.0, worked_s)
+            if left_s <= 1e-12:
+                return now + worked_s
+            now = end_s
 
 
 def serve(items, limits, costs, end_s=100.0):
@@ -130,7 +135,18 @@ def test_batches_and_latencies_are_those_of_an_exact_simulation(items, limits, c
     ],
 )
 def test_a_batch_takes_as_long_as_its_costs_say(costs, padded_s, expected_s):
-    assert batches.batch_s(costs, padded_s) == pytest.approx(expected_s)
+    state = serve([], Limits(1, 120.0, 0.0, 1, 1.0), costs)
+    end_s = batches.compute(state, costs, 0, 0.0, batches.work_s(costs, padded_s))
+    assert end_s == pytest.approx(expected_s)
+
+
+def test_a_quota_is_shared_by_the_batches_of_a_period():
+    """Of 0.5 CPUs, batches of 34 ms one after the other get half: not 29 a second, but 15."""
+    costs = Costs(0.034, 0.0, quota_ratio=0.5)
+    items = [(0.001 * number, 1.0) for number in range(150)]
+    state = serve(items, Limits(1, 120.0, 0.0, 100, 1.0), costs, end_s=5.0)
+    assert state.counters[columns.BATCHES] == pytest.approx(5.0 * 0.5 / 0.034, abs=2)
+    assert batches.mean_s(costs, 1.0) == pytest.approx(0.068)
 
 
 def test_time_in_one_step_is_time_in_many():
