@@ -19,7 +19,7 @@ from asr_server.engine import feeds, pipeline, stages
 from asr_server.engine.protocols import Audio
 from asr_server.link import messages
 from asr_server.models import tokens as token_text
-from asr_server.scheduling import work
+from asr_server.scheduling import pace, work
 from asr_server.speech import pieces, sounds, words
 
 SAMPLES_PER_S = 16_000
@@ -35,21 +35,23 @@ class Context:
     audio: feeds.Feeds
     line: pipeline.Pipeline
     send: stages.Send
+    pace: pace.Pace
 
     def fail(self, reason: str) -> None:
         """Give the stream up."""
         self.send(messages.StreamFailed(self.request.stream_id, reason))
 
     def plan_work(
-        self, index: int, item_class: messages.ItemClass, samples: int, since: float
+        self, index: int, item_class: messages.ItemClass, start: int, end: int, since: float
     ) -> work.WorkItem:
-        """Return the item for samples that wait since then."""
+        """Return the item for the samples from `start` to `end`, which wait since then."""
+        due = self.pace.due(end / SAMPLES_PER_S, since)
         return work.WorkItem(
             item_id=self.work_id,
             index=index,
             item_class=item_class,
-            audio_s=samples / SAMPLES_PER_S,
-            deadline=since + work.LIVE_WITHIN_S,
+            audio_s=(end - start) / SAMPLES_PER_S,
+            deadline=due + work.LIVE_WITHIN_S,
             received_at=since,
             enqueued_at=since,
         )
@@ -113,7 +115,7 @@ class LiveUtterance:
 
         self._online.stage.add(
             stages.Task(
-                self._context.plan_work(self.number, item_class, step.end - step.start, now),
+                self._context.plan_work(self.number, item_class, step.start, step.end, now),
                 lambda: self._begin_step(step),
                 take,
                 self._context.fail,
@@ -129,7 +131,7 @@ class LiveUtterance:
         self._overtake_steps(end)
         self._context.line.asr.add(
             stages.Task(
-                self._context.plan_work(self.number, "final", end - self.start, now),
+                self._context.plan_work(self.number, "final", self.start, end, now),
                 lambda: (
                     sounds.Sound(self._audio(self.start, end)),
                     self._context.request.hints,
@@ -191,7 +193,7 @@ class LiveUtterance:
         if punc is None or not tokens or self._context.request.mode == "online":
             self._answer(token_text.join(tokens), found)
             return
-        item = self._context.plan_work(self.number, "final", (self.end or 0) - self.start, now)
+        item = self._context.plan_work(self.number, "final", self.start, self.end or 0, now)
 
         def take(text: str, _now: float) -> None:
             self._answer(text, found)

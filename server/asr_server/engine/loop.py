@@ -25,7 +25,7 @@ from asr_server.engine import (
     utterances,
 )
 from asr_server.link import messages
-from asr_server.scheduling import batch_rule
+from asr_server.scheduling import batch_rule, pace
 from asr_server.speech.hints import Hints
 
 logger = logging.getLogger(__name__)
@@ -115,8 +115,9 @@ class BatchLoop:
             self._send(messages.StreamFailed(request.stream_id, str(error)))
             return
         audio = feeds.Feeds(self._audio, request.start)
+        start_s = request.start / live_utterances.SAMPLES_PER_S
         context = live_utterances.Context(
-            request, next(self._work_ids), audio, self._line, self._send
+            request, next(self._work_ids), audio, self._line, self._send, pace.Pace(start_s)
         )
         self._streams[request.stream_id] = streams.Stream(context)
 

@@ -59,6 +59,8 @@ class Stream:
         except ValueError as error:
             self.fail(str(error))
         else:
+            end_s = self._context.audio.end / live_utterances.SAMPLES_PER_S
+            self._context.pace.take(end_s, feed.received_at)
             self._listener.listen(now)
 
     def end(self, end: messages.EndStream, now: float) -> None:
@@ -72,7 +74,7 @@ class Stream:
 
     def piece_work(self, start: int, end: int, now: float) -> work.WorkItem:
         """Return the work of hearing the samples from `start` to `end`."""
-        return self._context.plan_work(0, "final", end - start, min(self._waiting_since, now))
+        return self._context.plan_work(0, "final", start, end, min(self._waiting_since, now))
 
     def take_endpoints(self, found: pieces.Endpoints[Any], now: float, *, last: bool) -> None:
         """Take what the VAD knows after a piece, the last or another."""
