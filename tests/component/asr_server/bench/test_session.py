@@ -69,16 +69,15 @@ def say(*texts):
     return arrivals.SessionPlan(0.0, tuple(turns))
 
 
-async def speak(server, *texts):
+async def speak(server, *texts, mode="offline"):
     """Let one session say the texts; return what the ledger has of it."""
     server.texts = {f"{text}-id": text for text in texts}
     async with serve(server.handle, "127.0.0.1", 0, process_request=server.admit) as listening:
         port = listening.sockets[0].getsockname()[1]
         book = ledger.Ledger()
         clock = asyncio.get_running_loop().time
-        around = session.Surroundings(
-            ServerAddress(f"ws://127.0.0.1:{port}"), book, clock, lambda _late_s: None
-        )
+        at = ServerAddress(f"ws://127.0.0.1:{port}")
+        around = session.Surroundings(at, book, clock, lambda _late_s: None, mode)
         await session.Session(say(*texts), around).run()
     return book
 
@@ -184,3 +183,28 @@ async def test_words_of_another_utterance_are_found():
 
     server.script[1] = answer_with_other_words
     assert (await speak(server, "a", "b")).settle().mixed_up == 1
+
+
+async def test_the_words_of_a_live_input_are_spread_over_several_messages():
+    server = Scripted()
+
+    async def answer_in_parts(socket, name):
+        for text, final in (("一", False), ("二", False), ("", True)):
+            answer = {"mode": "online", "wav_name": name, "is_final": final, "text": text}
+            await socket.send(json.dumps(answer))
+
+    server.script[0] = answer_in_parts
+    book = await speak(server, "一二", mode="online")
+    assert book.settle().is_whole
+    assert book.settle().misheard == 0
+
+
+async def test_a_server_that_never_says_that_a_file_is_final_is_understood():
+    server = Scripted()
+
+    async def answer_without_end(socket, name):
+        answer = {"mode": "offline", "wav_name": name, "is_final": False, "text": "a"}
+        await socket.send(json.dumps(answer))
+
+    server.script[0] = answer_without_end
+    assert (await speak(server, "a")).settle().is_whole
