@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 
 from benchmarks import conditions
@@ -58,8 +59,8 @@ def main() -> int:
         began = time.monotonic()
         try:
             found = importlib.import_module(f"benchmarks.server.parts.{part}").measure()
-        except (RuntimeError, OSError, ValueError) as error:
-            print(f"{part}: FAILED: {error}", file=sys.stderr, flush=True)
+        except Exception:  # noqa: BLE001  # the parts after it may work
+            print(f"{part}: FAILED: {traceback.format_exc()}", file=sys.stderr, flush=True)
             failed = 1
             continue
         for figure in found:
