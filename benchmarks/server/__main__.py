@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 import traceback
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import conditions
@@ -49,11 +50,11 @@ def main() -> int:
         parser.error(f"no part {min(unknown)}: there are {', '.join(PARTS)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers end too
     failed = 0
-    commit = conditions.describe_conditions(0.0)["commit"]  # before results make it dirty
+    # before results make the tree dirty and the parts load the machine
+    machine = conditions.describe_conditions(os.getloadavg()[0])
     for part in given.parts or PARTS:
-        about = {
-            **conditions.describe_conditions(os.getloadavg()[0]),
-            "commit": commit,
+        about = machine | {
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": f"python -m benchmarks.server {part}",
         }
         began = time.monotonic()

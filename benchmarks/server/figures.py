@@ -80,12 +80,14 @@ def merge(known: Mapping[str, Any], found: Sequence[Figure], about: Mapping[str,
 
 def render_table(results: Mapping[str, Any]) -> str:
     """Return the table of README.md."""
-    lines = ["| what | measured | goal | met | how | when, commit |", "|---|---|---|---|---|---|"]
+    heads = ("what", "measured", "goal", "met", "how", "when (UTC), commit, load before the run")
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for name, row in results["figures"].items():
         value = "not measured" if row["value"] is None else f"{row['value']:g} {row['unit']}"
         met = {True: "yes", False: "**no**", None: "-"}[row["met"]]
         met = met if row["goal"] != "-" else "-"
-        when = f"{row['date'][:16].replace('T', ' ')}, {row['commit']}"
+        load = row["machine"]["load_average_before"]
+        when = f"{row['date'][:16].replace('T', ' ')}, {row['commit']}, {load:g}"
         cells = (GOALS[name].what, value.strip(), row["goal"], met, row["detail"], when)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

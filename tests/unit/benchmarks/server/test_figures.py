@@ -5,7 +5,12 @@ import pytest
 from benchmarks.server import figures
 from benchmarks.server.figures import Figure
 
-ABOUT = {"date": "2026-11-26T02:00:00+00:00", "commit": "abc", "machine": {}, "command": "x"}
+ABOUT = {
+    "date": "2026-11-26T02:00:00+00:00",
+    "commit": "abc",
+    "machine": {"load_average_before": 1.5},
+    "command": "x",
+}
 PAGE = f"above\n{figures.BEGIN}\nold\n{figures.END}\nbelow\n"
 
 
@@ -44,7 +49,7 @@ def test_a_new_figure_takes_the_place_of_the_old_one_and_others_stay():
 def test_the_table_says_what_was_missed_and_what_was_not_measured():
     found = [make_figure("files_ratio_demo", 1.5), make_figure("sessions_ratio", None)]
     table = figures.render_table(figures.merge({}, found, ABOUT)).splitlines()
-    assert "| 1.5 x | >= 5 | **no** | how | 2026-11-26 02:00, abc |" in table[2]
+    assert "| 1.5 x | >= 5 | **no** | how | 2026-11-26 02:00, abc, 1.5 |" in table[2]
     assert "| not measured | >= 10 | - | how |" in table[3]
 
 
