@@ -29,4 +29,4 @@ def simulate(scenario: Scenario, policy: Policy) -> Outcome:
 def pack(values: Sequence[Any]) -> Any:
     """Make a column for the compiled kernel: of whole numbers, or of others."""
     column = np.array(values)
-    return column.astype(np.int64 if column.dtype.kind in "iu" else np.float64)
+    return column.astype(np.int64 if column.dtype.kind in "iu" else np.float64, copy=False)

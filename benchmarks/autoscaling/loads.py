@@ -60,7 +60,7 @@ class Load:
         draw = random.Random(f"arrivals {0 if self.is_fixed else seed}")
         calls = [call for call in self.arrivals(draw) if call.start_s < self.duration_s]
         workload = build_workload(calls, self.duration_s, seed, self.outages)
-        columns = ("start_s", "end_s", "luck", "due_s", "audio_s", "caller")
+        columns = ("start_s", "luck", "due_s", "audio_s", "caller")
         arrays = {name: np.array(getattr(workload, name)) for name in columns}
         workload = replace(workload, **arrays)
         profile = PROFILES[self.profile]

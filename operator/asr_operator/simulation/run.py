@@ -5,6 +5,7 @@ become ready, outages.
 """
 
 import random
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -73,36 +74,41 @@ class Outcome:
 def build_state(workload: Workload, pack: Pack = list) -> State:
     """Return the state at the beginning."""
     sessions, utterances = len(workload.start_s), len(workload.due_s)
-    leaving = sorted(range(sessions), key=lambda session: workload.end_s[session])
+    leaving = sorted(range(sessions), key=workload.end_s.__getitem__)
     return State(
         start_s=pack(workload.start_s),
         end_s=pack(workload.end_s),
         luck=pack(workload.luck),
         leaving=pack(leaving),
-        pod_of=pack([columns.NOBODY] * sessions),
-        owed=pack([0] * sessions),
-        tries=pack([0] * sessions),
-        lobby_since=pack([0.0] * sessions),
-        held_first=pack([columns.NOBODY] * sessions),
-        held_last=pack([columns.NOBODY] * sessions),
+        pod_of=pack(_repeat(columns.NOBODY, sessions)),
+        owed=pack(_repeat(0, sessions)),
+        tries=pack(_repeat(0, sessions)),
+        lobby_since=pack(_repeat(0.0, sessions)),
+        held_first=pack(_repeat(columns.NOBODY, sessions)),
+        held_last=pack(_repeat(columns.NOBODY, sessions)),
         due_s=pack(workload.due_s),
         audio_s=pack(workload.audio_s),
         caller=pack(workload.caller),
-        came_s=pack([0.0] * utterances),
-        following=pack([columns.NOBODY] * utterances),
-        sessions=pack([0] * SLOTS),
-        free_at=pack([-1.0] * SLOTS),
-        first=pack([columns.NOBODY] * SLOTS),
-        last=pack([columns.NOBODY] * SLOTS),
-        queued=pack([0] * SLOTS),
-        is_draining=pack([0] * SLOTS),
-        quota_period=pack([-1] * SLOTS),
-        quota_used_s=pack([0.0] * SLOTS),
-        ready=pack([0] * SLOTS),
-        draining=pack([0] * SLOTS),
-        counters=pack([0.0] * columns.COUNTERS),
-        cursors=pack([0] * columns.CURSORS),
+        came_s=pack(_repeat(0.0, utterances)),
+        following=pack(_repeat(columns.NOBODY, utterances)),
+        sessions=pack(_repeat(0, SLOTS)),
+        free_at=pack(_repeat(-1.0, SLOTS)),
+        first=pack(_repeat(columns.NOBODY, SLOTS)),
+        last=pack(_repeat(columns.NOBODY, SLOTS)),
+        queued=pack(_repeat(0, SLOTS)),
+        is_draining=pack(_repeat(0, SLOTS)),
+        quota_period=pack(_repeat(-1, SLOTS)),
+        quota_used_s=pack(_repeat(0.0, SLOTS)),
+        ready=pack(_repeat(0, SLOTS)),
+        draining=pack(_repeat(0, SLOTS)),
+        counters=pack(_repeat(0.0, columns.COUNTERS)),
+        cursors=pack(_repeat(0, columns.CURSORS)),
     )
+
+
+def _repeat(value: float, count: int) -> Sequence[float]:
+    """Return a column of one value; a buffer, as lists of many objects are slow to read."""
+    return array("q" if isinstance(value, int) else "d", [value]) * count
 
 
 @dataclass(slots=True)
