@@ -55,6 +55,7 @@ class Connection:
 
     def __init__(self, socket: ServerConnection, around: Surroundings) -> None:
         self._socket = socket
+        self._address = peer_address(socket)  # a TLS connection that is closed knows it no more
         self._around = around
         self._session = Session(around.limits)
         self._intake = Intake(self._session, around.decoder, self)
@@ -270,7 +271,7 @@ class Connection:
 
     def _log_end(self) -> None:
         fields = {
-            "address": peer_address(self._socket),
+            "address": self._address,
             "duration_s": round(time.monotonic() - self._opened_at, 3),
             "close_code": self._socket.close_code,
             **self._account.totals(),

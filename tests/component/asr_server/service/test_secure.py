@@ -117,6 +117,17 @@ async def test_tokens_change_while_the_server_runs(stage, folder, watching, even
     assert await recognise(stage, **bearer("second-token")) == "16000 samples"
 
 
+async def test_who_came_over_tls_is_in_the_log(stage, folder, caplog, eventually):
+    caplog.set_level(logging.INFO, "asr_server")
+    stage.tls = Certificate(*make_certificate(folder, "x")).context
+    await stage.start()
+    trusted = ssl.create_default_context(cafile=folder / "tls.crt")
+    assert await recognise(stage, ssl=trusted) == "16000 samples"
+    await eventually(lambda: any(hasattr(record, "fields") for record in caplog.records))
+    (ended,) = [record for record in caplog.records if record.message == "session ended"]
+    assert ended.fields["address"] == "127.0.0.1"
+
+
 async def test_certificates_change_while_the_server_runs(stage, folder, watching, eventually):
     certificate = Certificate(*make_certificate(folder, "old"))
     watching(certificate)
