@@ -4,7 +4,8 @@
 2. The engine waits for company only where nothing else can be done: for what has just come in,
    while the engine was free and all other queues empty. The wait counts from when the front
    received it, and what comes out of a stage never waits again.
-3. Recordings and pieces of live audio have a stage each for the VAD, and share no batch.
+3. While a batch of a stage runs, what comes to that stage gathers, until it fills a batch.
+4. Recordings and pieces of live audio have a stage each for the VAD, and share no batch.
 """
 
 from collections.abc import Callable, Sequence
@@ -89,9 +90,10 @@ class Pipeline:
 
         `free_since` is None while a batch runs.
         """
-        stage = min(self._all, key=lambda stage: stage.queue.most_urgent)
-        if not stage.queue:
+        ready = [stage for stage in self._all if stage.may_begin(limits.batch_size)]
+        if not ready:
             return None
+        stage = min(ready, key=lambda stage: stage.queue.most_urgent)
         idle = self._may_wait(stage, free_since)
         decision = stage.decide_batch(limits, now, idle=idle, live=live)
         return decision if isinstance(decision, batch_rule.Wait) else (stage, decision)

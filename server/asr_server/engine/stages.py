@@ -85,6 +85,11 @@ class Stage(Generic[Input, Output]):
         for batch in self._running:
             batch.dropped.add(item_id)
 
+    def may_begin(self, batch_size: int) -> bool:
+        """Say whether something waits, and makes a batch worth running beside one that runs."""
+        enough = (self.most_items or batch_size) if self._running else 1
+        return len(self.queue) >= enough
+
     def decide_batch(
         self, limits: messages.BatchLimits, now: float, *, idle: bool, live: bool
     ) -> batch_rule.Release | batch_rule.Wait:

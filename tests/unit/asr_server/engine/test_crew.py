@@ -136,6 +136,24 @@ def make_late_front(make_front):
     return make
 
 
+def test_while_a_batch_of_a_stage_runs_the_next_one_gathers_until_it_is_full(make_late_front):
+    front = make_late_front(batch_size=3, max_wait_ms=0.0)
+    running = front.loop._crew.running
+    front.turn(front.speak((1, 2.0)))
+    front.turn(front.speak((2, 2.0)))
+    front.turn(front.speak((3, 2.0)))
+    assert [len(batch.tasks) for batch in running] == [1]
+    front.turn(front.speak((4, 2.0)))
+    assert [len(batch.tasks) for batch in running] == [1, 3]
+    front.turn(front.speak((5, 2.0)))
+    front.loop._crew.compute(1)
+    front.turn()
+    assert [(batch.stage.name, len(batch.tasks)) for batch in running] == [("vad", 1), ("asr", 3)]
+    front.loop._crew.compute(0)
+    front.turn()
+    assert [(batch.stage.name, len(batch.tasks)) for batch in running] == [("asr", 3), ("vad", 1)]
+
+
 def go_on(front, data):
     """Let some batches end."""
     for place in data.draw(st.lists(st.integers(0, 2), max_size=2)):
