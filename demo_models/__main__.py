@@ -43,8 +43,8 @@ WORK = Path("build") / "demo-models"
 UTTERANCES, TEST_UTTERANCES = 8000, 400
 DATA_SEED, TEST_SEED = 1, 2
 SCHEDULES = {
-    "asr": Schedule(6000, 1e-3, warm_up=100),
-    "asr_online": Schedule(3000, 1e-3, warm_up=100),
+    "asr": Schedule(7500, 1e-3, warm_up=100),
+    "asr_online": Schedule(3500, 1e-3, warm_up=100),
     "vad": Schedule(1500, 2e-3, warm_up=50, seed=2),
     "punc": Schedule(1600, 1e-3, seed=3),
 }

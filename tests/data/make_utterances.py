@@ -34,7 +34,11 @@ class Part:
     seed: int
 
 
-PARTS = (Part(grammar.draw_mandarin, 80, 20),)
+PARTS = (
+    Part(grammar.draw_mandarin, 80, 20),
+    Part(grammar.draw_english, 14, 21),
+    Part(grammar.draw_mixed, 6, 22),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ def phrases():
 
 def test_what_is_said_can_be_told_from_its_words_alone(phrases):
     speaker = speech.Speaker(phrases, 1)
-    said = [speaker.next() for _ in range(24 * 23 * 22)]
+    said = [speaker.next() for _ in range(23 * 22 * 21)]
     assert len({each.text for each in said}) == len({each.name for each in said}) == len(said)
     with pytest.raises(ValueError, match="nothing is left to say"):
         speaker.next()
