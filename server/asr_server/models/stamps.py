@@ -25,7 +25,7 @@ def locate(sums: Sums, pieces: int, frame_ms: int, end_ms: int) -> list[Stamp]:
     A piece lasts from its firing to the next one's: with one firing more than pieces as they are,
     else with the weights scaled so that there is.
     """
-    places = np.flatnonzero(np.floor(sums[1:]) > np.floor(sums[:-1]))
+    places = np.flatnonzero(sums[1:] - np.floor(sums[:-1]) >= _THRESHOLD)
     if not pieces or len(places) != pieces + 1:
         return locate_scaled(sums, pieces, frame_ms, end_ms)
     return _span(places, len(sums) - 1, frame_ms, end_ms)
