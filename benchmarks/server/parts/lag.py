@@ -20,7 +20,8 @@ def measure() -> list[Figure]:
         with bench(server.url, f"--sessions={SESSIONS}", "--duration=120", "--max-cer=1"):
             grown = Grown(server)
             pushing = threading.Thread(
-                target=lambda: [send_talks(server.url, talks, TALKS) for _ in range(ROUNDS)]
+                target=lambda: [send_talks(server.url, talks, TALKS) for _ in range(ROUNDS)],
+                daemon=True,
             )
             pushing.start()
             pushing.join()
