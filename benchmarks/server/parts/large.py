@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from asr_server.bench.speech import words
 from asr_server.models.loading import demo_directory
 from benchmarks.server import large_model, peers
 from benchmarks.server.figures import Figure
@@ -36,7 +37,7 @@ def measure() -> list[Figure]:
         flags = ("--no-punc", f"--repeats={REPEATS}", f"--threads={os.cpu_count()}")
         stock = peers.run_automodel(models, talks, *flags)
     theirs = audio_s / statistics.median(stock["took_s"])
-    tokens = sum(len(text.split()) for text in stock["heard"].values()) / audio_s
+    tokens = sum(len(words(text)) for text in stock["heard"].values()) / audio_s
     detail = f"{ours:.1f} audio s/s; AutoModel {theirs:.1f} ({tokens:.1f} tokens/s); no punctuation"
     raw = {"ours": ours, "bfloat16": half, "automodel": theirs, "tokens_per_s": tokens}
     return [
