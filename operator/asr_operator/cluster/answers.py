@@ -36,6 +36,7 @@ class Labels(msgspec.Struct, frozen=True, gc=False):
     device: str = ""
     le: str = ""
     metric: str = ""
+    reason: str = ""
     stage: str = ""
     state: str = ""
     name: str = msgspec.field(default="", name="__name__")

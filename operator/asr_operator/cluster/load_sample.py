@@ -1,12 +1,15 @@
 """What the answers of Prometheus say about the load of one service. No I/O: rows in, a sample out.
 
-A pod whose last sample is too old has nothing but its age.
+1. A pod whose last sample is too old has nothing but its age.
+2. Who found a server full counts as demand. Who was refused because a server is late does so only
+   where engines are busy: beside idle ones he is received at his next try, and counted there.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from asr_operator.api.names import Reason
+from asr_operator.autoscaler.replica_policy import LEAST_DUTY_RATIO
 from asr_operator.cluster import gpu_signals
 from asr_operator.cluster.gpu_signals import GpuLoad
 from asr_operator.cluster.load_rows import Answers, ServiceRows, is_known
@@ -14,6 +17,8 @@ from asr_operator.cluster.queries import Query
 from asr_operator.cluster.work_queue import Key
 from asr_operator.state import quantiles
 from asr_operator.state.load import LoadQuestion, LoadSample, NoLoad, PodLoad, StageLoad
+
+OVERLOADED = "overloaded"
 
 
 def build_load(
@@ -42,7 +47,7 @@ def build_load(
         pods=_read_pods(rows, ages_s, demand, gpus, question.stale_s),
         demand_audio_ratio=total,
         demand_peak_ratio=_find_peak(rows, total),
-        refused_per_s=_add_up(rows.by_pod(Query.REFUSED), fresh),
+        refused_per_s=_add_up(_read_refused(rows), fresh),
         finals=None if finals is None else finals * window_s,
         final_latency_s=quantiles.compute_quantile(question.quantile, latency),
         queue_wait_s=quantiles.compute_quantile(question.quantile, rows.buckets(Query.QUEUE_WAIT)),
@@ -55,13 +60,30 @@ def build_load(
 def _compute_demand(rows: ServiceRows, fresh: set[str]) -> dict[str, float]:
     audio = rows.by_pod(Query.RECEIVED_AUDIO)
     inputs = _add_up(rows.by_pod(Query.RECEIVED_INPUTS), fresh)
-    refused = rows.by_pod(Query.REFUSED)
+    without = {OVERLOADED} if _has_idle_engines(rows, fresh) else set()
+    refused = _read_refused(rows, without)
     total = _add_up(audio, fresh)
     audio_per_input_s = total / inputs if total and inputs else 0.0
     return {
         pod: audio[pod] + refused.get(pod, 0.0) * audio_per_input_s
         for pod in sorted(fresh.intersection(audio))
     }
+
+
+def _has_idle_engines(rows: ServiceRows, fresh: set[str]) -> bool:
+    """Return whether engines are idle for most of the time, as latency votes have it."""
+    duty = [min(1.0, ratio) for pod, ratio in rows.by_pod(Query.DUTY).items() if pod in fresh]
+    return bool(duty) and math.fsum(duty) / len(duty) < LEAST_DUTY_RATIO
+
+
+def _read_refused(rows: ServiceRows, without: Collection[str] = ()) -> dict[str, float]:
+    """Return the sessions refused per second by pod, for all reasons but some."""
+    found: dict[str, float] = {}
+    for row in rows.of(Query.REFUSED):
+        if is_known(row.value) and row.labels.reason not in without:
+            pod = row.labels.asr_pod
+            found[pod] = found.get(pod, 0.0) + row.value
+    return found
 
 
 def _read_pods(

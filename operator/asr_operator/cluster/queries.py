@@ -119,7 +119,9 @@ _TEMPLATES: Mapping[str, str] = {
     Query.CPU: _per_pod(_rate("asr_cpu_limited_seconds_total")),
     Query.RECEIVED_AUDIO: _rate_per_pod("asr_received_audio_seconds_total", "class"),
     Query.RECEIVED_INPUTS: _rate_per_pod("asr_received_items_total", "class"),
-    Query.REFUSED: _rate_per_pod('asr_refused_sessions_total{reason=~"full|overloaded"}', "reason"),
+    Query.REFUSED: _per_pod(
+        _rate('asr_refused_sessions_total{reason=~"full|overloaded"}'), ", reason"
+    ),
     Query.PEAK_AUDIO: (
         f"max_over_time((sum by ({_SERVICE})"
         f" ({_per_pod(_rate('asr_received_audio_seconds_total'), ', class')}))[$peak:$step])"

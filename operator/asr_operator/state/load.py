@@ -65,7 +65,8 @@ class LoadSample:
     """The load of one service.
 
     Demand is what arrived, in audio seconds per second over the window: what was received, and
-    for each session that found the service full the audio of a mean input. `demand_peak_ratio`
+    for each session that found a server full the audio of a mean input; where engines are busy,
+    also for each that was refused because a server is late. `demand_peak_ratio`
     is the highest of it in the last `peak_s`; what was refused counts there for the window only.
     `final_latency_s` and `queue_wait_s` are quantiles over the window, None without any answer;
     where a quantile lies beyond the last bucket it is the bound of that bucket. `finals` is how

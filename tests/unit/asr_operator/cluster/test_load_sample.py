@@ -79,6 +79,36 @@ def test_refused_sessions_ask_for_a_mean_input_each():
     assert sample.refused_per_s == 2
 
 
+@pytest.mark.parametrize(
+    ("duty", "demand"),
+    [
+        ({}, 72),
+        ({"a": 0.5}, 72),
+        ({"a": 0.4}, 60),
+        ({"a": 0.9, "b": 0.2}, 72),
+        ({"a": 0.9, "b": 0.0}, 60),
+        ({"a": 1.7, "b": 0.0}, 72),
+        ({"a": 0.4, "c": 1.0}, 60),
+    ],
+    ids=["unknown", "busy", "idle", "busy together", "one idle", "beyond 1", "a stale pod is busy"],
+)
+def test_who_is_refused_beside_idle_engines_is_counted_where_he_is_received(duty, demand):
+    ages = {"a": 0, "b": 0, "c": 1000}
+    sample = build(
+        pods=[row(PROMETHEUS_AT - ages[pod], asr_pod=pod) for pod in {"a", *duty}],
+        duty=[row(ratio, asr_pod=pod) for pod, ratio in duty.items()],
+        received_audio=[row(30, asr_pod="a")],
+        received_inputs=[row(5, asr_pod="a")],
+        refused=[
+            row(5, asr_pod="a", reason="full"),
+            row(2, asr_pod="a", reason="overloaded"),
+            row("NaN", asr_pod="a", reason="odd"),
+        ],
+    )
+    assert (sample.demand_audio_ratio, sample.refused_per_s) == (demand, 7)
+    assert sample.pods[0].demand_audio_ratio == demand
+
+
 def test_refused_sessions_ask_for_nothing_known_where_nothing_was_let_in():
     nothing = [row(0, asr_pod="a")]
     sample = build(received_audio=nothing, received_inputs=nothing, refused=[row(2, asr_pod="a")])
