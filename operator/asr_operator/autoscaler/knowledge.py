@@ -25,7 +25,8 @@ MOST = 1e5  # of anything that one pod can report; sentinels lie far beyond
 class Known:
     """What is believed; sums over the believed pods, and means of the ratios.
 
-    `cpu_ratio` is of the CPU limit, None without one.
+    `cpu_ratio` is of the CPU limit, None without one. `without_gpu` counts the believed pods that
+    have no `gpu_ratio` where others have.
     """
 
     state: Knowledge
@@ -37,6 +38,7 @@ class Known:
     gpu_ratio: float | None = None
     duty_ratio: float | None = None
     cpu_ratio: float | None = None
+    without_gpu: int = 0
 
     @property
     def is_complete(self) -> bool:
@@ -80,6 +82,7 @@ def judge_knowledge(sample: LoadSample | NoLoad, fleet: Fleet, now: float, stale
         sessions=sessions,
         heard=len(heard),
         gpu_ratio=_mean([load.gpu_ratio for load in heard.values()]),
+        without_gpu=sum(load.gpu_ratio is None for load in heard.values()),
         duty_ratio=_mean([load.duty_ratio for load in heard.values()]),
         cpu_ratio=_mean([load.cpu_ratio or None for load in heard.values()]),
     )

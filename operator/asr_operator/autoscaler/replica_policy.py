@@ -4,7 +4,8 @@
   serves at the present batch size. Batches first: while the fleet keeps up, over what it serves at
   the size that batches can still grow to; when it does not, at the next size.
 - sessions: they stay where they are, so each needs a place.
-- GPU utilization: by the rule of the HorizontalPodAutoscaler, with its tolerance.
+- GPU utilization: by the rule of the HorizontalPodAutoscaler, with its tolerance; servers whose GPU
+  is not known yet count as idle, as there.
 - latency: finals late because of the queue, and not just once; unless adding replicas for that has
   been tried and did not help, or engines are idle for most of the time: sessions stay where they
   are, so the backlog of servers that were too few is theirs, and new ones cannot take it over.
@@ -112,7 +113,8 @@ def _need_gpu(situation: Situation) -> int:
     has_room = batch_policy.find_room(situation) > situation.batch_size
     if has_room and not situation.is_breached:
         return 0
-    return math.ceil(situation.replicas * situation.gpu_pressure)
+    measured = situation.replicas - situation.known.without_gpu
+    return math.ceil(measured * situation.gpu_pressure)
 
 
 def _tolerate(needed: float, situation: Situation) -> int:

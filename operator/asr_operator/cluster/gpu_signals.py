@@ -4,7 +4,8 @@
    how busy its engine is. The later ones count a GPU as busy that does little.
 2. One signal for all pods of a service: the first that every pod with a GPU has, as two mixed
    would make a mean of nothing. Attribution comes and goes; a mean must not with it. Where no
-   signal is complete, the first there is.
+   signal is complete, the first there is. New pods are not waited for: DCGM names them late, and a
+   lesser signal just then would ask for still more.
 3. A GPU that several pods share is busy with the work of all of them, whatever is asked. Only the
    engine's own time is the pod's then.
 4. What is not from 0 to 1 is no utilization, but a sentinel, and absent.
@@ -61,8 +62,10 @@ def index_gpus(rows: Iterable[Row]) -> Table:
     return table
 
 
-def choose_gpu_load(rows: ServiceRows, fresh: Collection[str]) -> GpuLoad:
-    """Return what is believed of the GPUs of the pods that are scraped."""
+def choose_gpu_load(
+    rows: ServiceRows, fresh: Collection[str], new: frozenset[str] = frozenset()
+) -> GpuLoad:
+    """Return what is believed of the GPUs of the pods that are scraped; some of them may be new."""
     found = _collect(rows, fresh)
     with_gpu = {
         row.labels.asr_pod
@@ -76,7 +79,8 @@ def choose_gpu_load(rows: ServiceRows, fresh: Collection[str]) -> GpuLoad:
     order = (ENGINE_DUTY,) if is_shared else ORDER
     there = [signal for signal in order if found.get(signal)]
     needed = with_gpu or set(fresh)
-    complete = [signal for signal in there if found[signal].keys() >= needed]
+    awaited = (needed - new) or needed
+    complete = [signal for signal in there if found[signal].keys() >= awaited]
     signal = next(iter(complete or there), None)
     return GpuLoad(signal, is_shared, found[signal] if signal else {})
 

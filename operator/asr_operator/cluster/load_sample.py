@@ -40,7 +40,7 @@ def build_load(
     window_s = float(answers.windows.window_s)
     latency = rows.buckets(Query.FINAL_LATENCY)
     finals = quantiles.count_observations(latency)
-    gpus = gpu_signals.choose_gpu_load(rows, fresh)
+    gpus = gpu_signals.choose_gpu_load(rows, fresh, question.new_pods)
     return LoadSample(
         at=answers.at,
         window_s=window_s,

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from asr_operator.api.names import ConditionType, Reason
 from asr_operator.api.spec import AsrServiceSpec, InvalidSpec
-from asr_operator.api.status import Condition
+from asr_operator.api.status import Condition, parse_time
 from asr_operator.autoscaler import decide, memory
 from asr_operator.cluster.load import LoadSource
 from asr_operator.cluster.work_queue import Key
@@ -46,7 +46,7 @@ class Ticks:
         spec = observed.service.spec
         if isinstance(spec, InvalidSpec):
             return Tick(self._load.read(key, LoadQuestion(interval_s=REPORT_INTERVAL_S)))
-        load = explain_silence(self._load.read(key, build_question(observed, spec)), observed)
+        load = explain_silence(self._load.read(key, build_question(observed, spec, now)), observed)
         if not may_change:
             return Tick(load)
         before = self._recall(key, observed, now)
@@ -84,7 +84,7 @@ class Ticks:
         return _Remembered(memory.restore(changes, started_at, points or ()), points is not None)
 
 
-def build_question(observed: Observed, spec: AsrServiceSpec) -> LoadQuestion:
+def build_question(observed: Observed, spec: AsrServiceSpec, now: datetime) -> LoadQuestion:
     """Return what to ask of the load of a service, and how often."""
     behavior = spec.autoscaling.behavior
     interval_s = float(behavior.interval_s)
@@ -94,6 +94,17 @@ def build_question(observed: Observed, spec: AsrServiceSpec) -> LoadQuestion:
         peak_s=behavior.demand.peak_s,
         stale_s=behavior.stale_s,
         quantile=spec.objectives.quantile_ratio,
+        new_pods=find_new_pods(observed, behavior.demand.window_s, now),
+    )
+
+
+def find_new_pods(observed: Observed, window_s: float, now: datetime) -> frozenset[str]:
+    """Return the pods that have not been ready for a window yet."""
+    return frozenset(
+        pod.name
+        for pod in observed.pods
+        if not pod.is_ready
+        or (pod.ready_at and (now - parse_time(pod.ready_at)).total_seconds() < window_s)
     )
 
 

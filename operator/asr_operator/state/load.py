@@ -14,6 +14,7 @@ class LoadQuestion:
     """What one service wants to know, and how often; times in seconds.
 
     `quantile` is that of the latencies, in (0, 1). Samples older than `stale_s` are unknown.
+    `new_pods` have not been ready for a window yet: what is known of the others' GPUs is enough.
     """
 
     interval_s: float = 15.0
@@ -21,6 +22,7 @@ class LoadQuestion:
     peak_s: float = 120.0
     stale_s: float = 90.0
     quantile: float = 0.95
+    new_pods: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

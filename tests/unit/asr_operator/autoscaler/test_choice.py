@@ -157,6 +157,13 @@ def test_busy_gpus_want_replicas_where_batches_are_full(decided, make_sample, ma
     assert decided(make_sample(**busy, size_bound=0.1), spec=spec).replicas == 2
 
 
+def test_a_server_whose_gpu_is_not_known_yet_asks_for_no_more(decided, make_sample, make_spec):
+    spec = make_spec(batching="Fixed", size=4, final_latency_ms=2000)
+    busy, new = pods(gpu_ratio=0.9)[0], pods()[1]
+    grown = make_sample(demand=200.0, pods=(busy, new), size_bound=0.9)
+    assert decided(grown, spec=spec).replicas == 2
+
+
 def test_a_breach_in_a_single_tick_moves_nothing(decided, make_sample, watched):
     sample = make_sample(demand=150.0, **LATE_FOR_THE_QUEUE)
     decision = decided(sample, memory=watched(finals=1000.0, lateness=(0.5, 0.5)))

@@ -14,7 +14,7 @@ SM, GR, UTIL = ORDER[:3]
 SENTINEL = 9.223372036854776e18
 
 
-def choose(duty=None, nvml=None, cuda="ab", fresh="ab", others=(), **dcgm):
+def choose(duty=None, nvml=None, cuda="ab", fresh="ab", others=(), new=(), **dcgm):
     """Choose from values by pod: `duty` and `nvml`, and `sm`, `gr` and `util` of DCGM.
 
     Each pod has a GPU of its own; `others` of another service have that of pod a too.
@@ -43,7 +43,7 @@ def choose(duty=None, nvml=None, cuda="ab", fresh="ab", others=(), **dcgm):
     rows += [dcgm_row(UTIL, other, 50, gpu="a") for other in others]
     tables[Query.GPU] = gpu_signals.index_gpus(rows)
     answers = Answers(0.0, 0.0, Windows(60, 120), tables)
-    return gpu_signals.choose_gpu_load(ServiceRows(KEY, answers), set(fresh))
+    return gpu_signals.choose_gpu_load(ServiceRows(KEY, answers), set(fresh), frozenset(new))
 
 
 names = {"sm": SM, "gr": GR, "util": UTIL}
@@ -82,6 +82,24 @@ def test_the_first_complete_signal_counts(given, signal):
     found = choose(**given)
     assert (found.signal, found.is_shared) == (signal, False)
     assert set(found.by_pod.values()) <= {0.5, 0.7}
+
+
+@pytest.mark.parametrize(
+    ("given", "signal", "by_pod"),
+    [
+        ({"sm": {"a": 0.5}, "nvml": BOTH, "new": "b"}, SM, {"a": 0.5}),
+        ({"sm": BOTH, "nvml": BOTH, "new": "b"}, SM, BOTH),
+        ({"sm": {"b": 0.7}, "nvml": BOTH, "new": "b"}, NVML_GAUGE, BOTH),
+        ({"sm": {"a": 0.5}, "nvml": BOTH, "new": "ab"}, NVML_GAUGE, BOTH),
+        ({"sm": {"a": 0.5}, "nvml": BOTH, "new": "c"}, NVML_GAUGE, BOTH),
+        ({"gr": {"a": 0.5}, "duty": BOTH, "new": "b"}, GR, {"a": 0.5}),
+        ({"sm": BOTH, "duty": {"a": 0.5}, "new": "b", "others": ["t"]}, ENGINE_DUTY, {"a": 0.5}),
+    ],
+    ids=["not named yet", "named", "only it is named", "all new", "gone", "no SM", "shared"],
+)
+def test_new_pods_are_not_waited_for(given, signal, by_pod):
+    found = choose(**given)
+    assert (found.signal, found.by_pod) == (signal, by_pod)
 
 
 def test_pods_that_are_not_scraped_are_not_waited_for():

@@ -10,7 +10,7 @@ from asr_operator.api.autoscaling import Autoscaling, BatchPolicy, Behavior, Obj
 from asr_operator.api.names import ConditionType, Reason
 from asr_operator.api.scaling_status import ScalingRecord
 from asr_operator.api.spec import InvalidSpec
-from asr_operator.api.status import AsrServiceStatus, Condition
+from asr_operator.api.status import AsrServiceStatus, Condition, render_time
 from asr_operator.autoscaler import decide, memory
 from asr_operator.cluster import ticks
 from asr_operator.state.load import BatchPoint, LoadQuestion, NoLoad
@@ -159,15 +159,24 @@ def test_the_load_is_asked_for_as_the_spec_says(loop, source, told, observed, de
     ],
 )
 def test_a_service_is_looked_at_as_often_as_something_may_happen(
-    observed, demo_spec, scaling, batching, applied, interval_s, wait_s
+    observed, demo_spec, now, scaling, batching, applied, interval_s, wait_s
 ):
     conditions = (
         (Condition(ConditionType.BATCH_SIZE_APPLIED, applied, "A", "", 1, TIME),) if applied else ()
     )
     spec = demo_spec(batching=BatchPolicy(batching), autoscaling=Autoscaling(scaling))
     seen = observed(spec, status=AsrServiceStatus(conditions=conditions))
-    assert ticks.build_question(seen, spec).interval_s == interval_s
+    assert ticks.build_question(seen, spec, now).interval_s == interval_s
     assert ticks.decide_wait_s(seen) == wait_s
+
+
+def test_pods_are_new_until_they_have_been_ready_for_a_window(observed, demo_spec, pod, now):
+    def ready(name, age_s):
+        at = render_time(now - timedelta(seconds=age_s))
+        return pod(name=name, is_ready=True, ready_at=at)
+
+    seen = observed(pods=(ready("old", 60), ready("young", 59), pod(name="starting")))
+    assert ticks.build_question(seen, demo_spec(), now).new_pods == {"young", "starting"}
 
 
 def test_a_spec_that_cannot_be_used_is_not_waited_for(observed):
