@@ -113,7 +113,8 @@ def read_spec(seen: Subject) -> AsrServiceSpec:
     if mode == "Off":
         fixed = min(MOST_REPLICAS, max(1, spec.replicas))
         return replace(
-            spec, autoscaling=replace(autoscaling, min_replicas=fixed, max_replicas=fixed)
+            spec,
+            autoscaling=replace(autoscaling, min_replicas=fixed, max_replicas=fixed, schedules=()),
         )
     return replace(spec, autoscaling=_bound(replace(autoscaling, mode="Auto")))
 

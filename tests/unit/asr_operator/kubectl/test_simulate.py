@@ -68,6 +68,14 @@ def test_the_bounds_of_schedules_stay_within_what_there_is_room_for(seen):
     assert (found.min_replicas, found.max_replicas) == (simulate.MOST_REPLICAS, None)
 
 
+def test_schedules_do_not_change_replicas_that_are_fixed(seen):
+    window = {"name": "launch", "from": "00:00", "to": "00:00", "minReplicas": 9, "maxReplicas": 9}
+    parsed = simulate.read_spec(with_spec(seen, "Off", replicas=3, schedules=[window]))
+    assert parsed.autoscaling.schedules == ()
+    found = run(parsed, [Call(0.0, 5.0)])
+    assert {row.desired for row in found.rows} == {3}
+
+
 def run(parsed: spec.AsrServiceSpec, calls, duration_s=1200.0):
     times = service_times.choose_service_times(
         service_times.Wish(), parsed, NO_HISTORY, ServiceModel()
