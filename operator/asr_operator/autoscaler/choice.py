@@ -145,4 +145,6 @@ def _stay(situation: Situation) -> Choice:
         return Choice(static.reason, message=static.message)
     if is_unattainable(situation):
         return Choice(Reason.UNATTAINABLE, message=explain.describe_unattainable(situation))
+    if replica_policy.is_backlog_stuck(situation):
+        return Choice(Reason.STEADY, message=explain.describe_backlog(situation))
     return Choice(Reason.STEADY, message=explain.describe_steady(situation))

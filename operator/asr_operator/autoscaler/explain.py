@@ -123,6 +123,15 @@ def describe_steady(situation: Situation) -> str:
     return f"{servers} {situation.batch_size} are right {load}."
 
 
+def describe_backlog(situation: Situation) -> str:
+    """Return why nothing changes although finals are late."""
+    return (
+        f"Finals take more than {situation.spec.objectives.final_latency_ms} ms: they are late for"
+        " a backlog of sessions that stay where they are. Engines are idle for most of the time, so"
+        " more replicas would not help."
+    )
+
+
 def describe_limit(situation: Situation, wanted: int) -> Problem | None:
     """Return what keeps replicas below what is wanted, None if nothing does."""
     most, desired = situation.spec.autoscaling.max_replicas, situation.fleet.desired

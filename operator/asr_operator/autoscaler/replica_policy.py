@@ -82,6 +82,11 @@ def weigh_down(situation: Situation) -> int:
     return max(hindsight.find_least_replicas(situation), math.ceil(max(needs)))
 
 
+def is_backlog_stuck(situation: Situation) -> bool:
+    """Return whether finals are late in queues that no other server can take over."""
+    return situation.is_breached and situation.waits_in_queue and _has_idle_engines(situation)
+
+
 def _has_idle_engines(situation: Situation) -> bool:
     duty_ratio = situation.known.duty_ratio
     return duty_ratio is not None and duty_ratio < LEAST_DUTY_RATIO

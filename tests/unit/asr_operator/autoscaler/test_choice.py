@@ -310,7 +310,9 @@ def test_a_peak_counts_for_growth_and_not_once_more_for_removal(decided, make_sa
 def test_a_backlog_beside_idle_engines_adds_no_replicas(decided, make_sample):
     late = {"demand": 150.0, **LATE_FOR_THE_QUEUE}
     idle = decided(make_sample(**late, pods=pods(duty_ratio=0.4)))
-    assert idle.replicas == 2
+    assert (idle.replicas, idle.reason) == (2, Reason.STEADY)
+    assert "late for a backlog of sessions that stay where they are" in idle.message
+    assert "right for the load" not in idle.message
     assert decided(make_sample(**late, pods=pods(duty_ratio=0.9))).replicas == 3
 
 
