@@ -72,7 +72,9 @@ def find_least_replicas(situation: Situation) -> int:
     since, least = situation.now - AVOID_WINDOWS * window_s, 1
     for removal, return_ in pairwise(changes):
         before = explain.read_input(removal, "demandPeak") or 0.0
-        after = explain.read_input(return_, "demandPeak") or 0.0
+        after = explain.read_input(return_, "demandPeak")
+        if after is None:  # not for the load: bounds, a schedule, the fallback
+            continue
         taken_back = removal.reason == Reason.LOAD_FELL and return_.to > return_.from_ >= removal.to
         same = after <= SAME_DEMAND[1] * before and after <= SAME_DEMAND[1] * situation.peak
         if taken_back and same and return_.at >= since:

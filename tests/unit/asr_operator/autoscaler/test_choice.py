@@ -316,6 +316,14 @@ def test_a_backlog_beside_idle_engines_adds_no_replicas(decided, make_sample):
     assert decided(make_sample(**late, pods=pods(duty_ratio=0.9))).replicas == 3
 
 
+@pytest.mark.parametrize("reason", [Reason.BOUNDS_SCHEDULED, Reason.OUT_OF_BOUNDS])
+def test_what_was_not_raised_for_the_load_proves_nothing(decided, make_sample, watched, reason):
+    removed, returned = FEWER_HELD["one fewer proved too few"][2]["changes"]
+    raised = replace(returned, reason=reason, inputs=())
+    decision = decided(make_sample(demand=50.0), memory=watched(removed, raised))
+    assert decision.replicas == 1
+
+
 def test_what_once_proved_too_few_is_tried_again_later_or_with_less_load(
     decided, make_sample, watched
 ):
