@@ -39,7 +39,7 @@ _CAUSES = {
     Reason.SPEC_CHANGED: "the spec was changed",
     Reason.OUT_OF_BOUNDS: "it was outside the bounds of the spec",
     Reason.BOUNDS_SCHEDULED: (
-        "it was outside the bounds while {schedule} is in force, {minReplicas} to {maxReplicas}"
+        "it was outside the bounds while {schedule} {verb} in force, {minReplicas} to {maxReplicas}"
     ),
 }
 
@@ -141,7 +141,7 @@ def describe_limit(situation: Situation, wanted: int) -> Problem | None:
         return Problem(
             Reason.MAX_REPLICAS_REACHED,
             f"The load needs more replicas than {_name_limit(situation.spec)} allows, {most}."
-            " Raise it, or expect finals to be late.",
+            " Raise that bound, or expect finals to be late.",
         )
     if situation.fleet.blocked is not None:
         return Problem(
@@ -163,13 +163,15 @@ def describe_unattainable(situation: Situation) -> str:
 
 def _tell(change: Change) -> str:
     knob = "replicas" if change.knob == "replicas" else "the batch size"
-    cause = _CAUSES.get(change.reason, str(change.reason)).format_map(_Inputs(change.inputs))
+    inputs = _Inputs(change.inputs)
+    inputs["verb"] = "are" if " and " in inputs["schedule"] else "is"
+    cause = _CAUSES.get(change.reason, str(change.reason)).format_map(inputs)
     return f"{knob} from {change.from_} to {change.to}: {cause}."
 
 
 def _name_limit(spec: ScalingSpec) -> str:
     if spec.bounds is not None and spec.bounds.limiting is not None:
-        return f"maxReplicas of the schedule {spec.bounds.limiting}"
+        return f"the schedule {spec.bounds.limiting}"
     return "spec.autoscaling.maxReplicas"
 
 

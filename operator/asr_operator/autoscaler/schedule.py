@@ -35,12 +35,12 @@ def put_in_force(spec: ScalingSpec, now: float) -> ScalingSpec:
 def find_bounds(autoscaling: Autoscaling, now: float) -> Bounds:
     """Return the bounds that hold at a moment, in Unix seconds."""
     in_force = [each for each in autoscaling.schedules if is_in_force(each, now)]
-    least = max(
-        (each.min_replicas for each in in_force if each.min_replicas is not None),
-        default=autoscaling.min_replicas,
-    )
+    floors = [(each.min_replicas, each.name) for each in in_force if each.min_replicas is not None]
+    least, raising = max(floors, default=(autoscaling.min_replicas, None))
     limits = [(each.max_replicas, each.name) for each in in_force if each.max_replicas is not None]
     most, limiting = min(limits, default=(autoscaling.max_replicas, None))
+    if least > most and raising is not None:
+        limiting = raising
     return Bounds(
         min_replicas=least,
         max_replicas=max(least, most),

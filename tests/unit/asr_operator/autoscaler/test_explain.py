@@ -45,6 +45,13 @@ def test_a_record_tells_its_cause_in_a_sentence(reason, cause):
     assert sentence.endswith(".")
 
 
+@pytest.mark.parametrize(("who", "verb"), [("day", "is"), ("day and launch", "are")])
+def test_one_schedule_is_in_force_and_two_are(who, verb):
+    inputs = (("schedule", who), ("minReplicas", "4"), ("maxReplicas", "20"))
+    change = Change(0.0, "replicas", 1, 4, Reason.BOUNDS_SCHEDULED, inputs)
+    assert f"while {who} {verb} in force, 4 to 20." in explain.describe_change(change)
+
+
 def test_a_step_down_is_told_as_one():
     change = Change(0.0, "batchSize", 5, 3, Reason.LOAD_FELL, INPUTS)
     assert explain.describe_change(change).startswith("Lowered the batch size from 5 to 3: ")

@@ -87,8 +87,10 @@ def window(name, least=None, most=None):
         ([window("a", 4, 20)], (4, 20, "a")),
         ([window("a", 4, 20), window("b", 6)], (6, 20, "a")),
         ([window("a", 4, 20), window("b", most=8)], (4, 8, "b")),
-        ([window("a", 8, 20), window("b", most=5)], (8, 8, "b")),
-        ([window("a", 3, 3), window("b", 7, 9)], (7, 7, "a")),
+        ([window("a", 8, 20), window("b", most=5)], (8, 8, "a")),
+        ([window("a", most=5), window("b", 8)], (8, 8, "b")),
+        ([window("a", most=1)], (2, 2, "a")),
+        ([window("a", 3, 3), window("b", 7, 9)], (7, 7, "b")),
     ],
 )
 def test_windows_in_force_together_make_one_pair_of_bounds(windows, expected):
@@ -189,7 +191,7 @@ def test_a_window_lowers_the_limit_and_says_whose_limit_it_is(
     decision = decided(make_sample(demand=900.0), make_fleet(2), spec)
     assert decision.replicas == 2
     assert decision.limited.reason == Reason.MAX_REPLICAS_REACHED
-    assert "than maxReplicas of the schedule night allows, 2" in decision.limited.message
+    assert "than the schedule night allows, 2. Raise that bound" in decision.limited.message
 
 
 def test_recommendations_keep_to_the_bounds_in_force(decided, make_sample, make_spec):
