@@ -43,6 +43,8 @@ def run(arguments: Sequence[str], now: datetime, width: int) -> str:
             parser.error("give either the NAME of a service or its manifest, -f FILE")
         if (given.batch_start_ms is None) != (given.batch_audio_ms is None):
             parser.error("give both or none of --batch-start-ms and --batch-audio-ms")
+        if given.prometheus and given.begin:
+            parser.error("--begin is for a trace: --prometheus says itself when its range begins")
         from asr_operator.kubectl import simulate  # takes as long to load as all else
 
         return simulate.simulate(given, flags, now, width)

@@ -16,10 +16,10 @@ class ManifestError(PluginError):
     """A file that holds no AsrService to read; the message names it and says what is expected."""
 
 
-def read_manifest(path: str) -> Subject:
+def read_manifest(path: str, namespace: str | None = None) -> Subject:
     """Return the one AsrService in a YAML or JSON file, `-` for standard input.
 
-    Raises `ManifestError`.
+    Where it names no namespace it is in the one that is given. Raises `ManifestError`.
     """
     name = "standard input" if path == "-" else path
     try:
@@ -34,12 +34,15 @@ def read_manifest(path: str) -> Subject:
     ]
     if len(found) != 1:
         raise ManifestError(f"{name} must hold one {names.KIND}, but holds {len(found)}.")
-    return subject.parse_subject(_complete(found[0], name))
+    return subject.parse_subject(_complete(found[0], name, namespace))
 
 
-def _complete(body: dict[str, Any], name: str) -> dict[str, Any]:
+def _complete(body: dict[str, Any], name: str, namespace: str | None) -> dict[str, Any]:
     """Return an object with what the API server would have added."""
     metadata = body.get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
         raise ManifestError(f"{name} must have a metadata.name.")
-    return {**body, "metadata": {"namespace": "default", "uid": "", **metadata}}
+    own = metadata.get("namespace") or namespace or "default"
+    if namespace and own != namespace:
+        raise ManifestError(f"{name} has the namespace {own}, not {namespace}: leave out -n.")
+    return {**body, "metadata": {"uid": "", **metadata, "namespace": own}}

@@ -5,6 +5,7 @@ random moments, so that each minute brings the audio that it brought. What serve
 counts as audio too.
 """
 
+import http.client
 import json
 import math
 import random
@@ -23,7 +24,10 @@ from asr_operator.state.load import BatchPoint
 TIMEOUT_S = 60.0
 SHORTEST_STEP_S = 60
 MOST_STEPS = 5000
+SHORTEST_WINDOW_S = 240  # a rate needs two scrapes, and they may be a minute apart
+MOST_CALLS = 2_000_000
 SHORTEST_CALL_S, LONGEST_CALL_S = 1.0, 600.0
+REDIRECTS = (301, 302, 303, 307, 308)
 
 Series = Mapping[float, float]
 
@@ -41,7 +45,7 @@ class Span:
 
     @property
     def step_s(self) -> int:
-        """How long each rate is about."""
+        """How far apart rates are."""
         minutes = math.ceil((self.end - self.begin) / MOST_STEPS / SHORTEST_STEP_S)
         return SHORTEST_STEP_S * max(1, minutes)
 
@@ -55,12 +59,20 @@ class Recording:
     model: ServiceModel
 
 
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A token is for the address that the user named, and no other."""
+
+    def redirect_request(self, *_: object, **_named: object) -> None:
+        """Leave the redirect as an answer, an error."""
+
+
 class Recorder:
     """The Prometheus at an address, asked about one service; `token` is sent if there is one."""
 
     def __init__(self, url: str, token: str | None, namespace: str, name: str) -> None:
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._opener = urllib.request.build_opener(*((_NoRedirects,) if token else ()))
         labels = f"asr_namespace={json.dumps(namespace)}, asr_service={json.dumps(name)}"
         self._whose = f"on (instance) group_left () max by (instance) (asr_server_info{{{labels}}})"
         self._name = f"{namespace}/{name}"
@@ -76,7 +88,8 @@ class Recorder:
                 f"Prometheus at {self._url} has no audio of {self._name} in that time. See whether"
                 " it scrapes the server pods, and whether the range is one in which there was load."
             )
-        call_s = min(LONGEST_CALL_S, max(SHORTEST_CALL_S, heard / came if came else heard))
+        mean_s = heard / came if came else heard * span.step_s
+        call_s = min(LONGEST_CALL_S, max(SHORTEST_CALL_S, mean_s))
         demand = {at: rate + refused.get(at, 0.0) * call_s for at, rate in audio.items()}
         return Recording(draw_calls(demand, call_s, span, seed), call_s, self._read_model(span))
 
@@ -96,8 +109,9 @@ class Recorder:
         )
 
     def _rate(self, counter: str, span: Span) -> Series:
+        window_s = max(span.step_s, SHORTEST_WINDOW_S)
         asked = {
-            "query": f"sum(rate({counter}[{span.step_s}s]) * {self._whose})",
+            "query": f"sum(rate({counter}[{window_s}s]) * {self._whose})",
             "start": span.begin + span.step_s,
             "end": span.end,
             "step": span.step_s,
@@ -107,19 +121,26 @@ class Recorder:
     def _ask(self, path: str) -> bytes:
         try:
             request = urllib.request.Request(self._url + path, headers=self._headers)
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+            with self._opener.open(request, timeout=TIMEOUT_S) as answer:
                 body: bytes = answer.read()
         except urllib.error.HTTPError as error:
-            raise RecordingError(
-                f"Prometheus at {self._url} answers {error.code}: {error.read(500).decode()}"
-            ) from None
-        except (OSError, ValueError) as error:
+            raise RecordingError(self._explain_status(error)) from None
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise RecordingError(
                 f"No Prometheus answers at {self._url}: {getattr(error, 'reason', error)}. Make one"
                 " reachable (kubectl port-forward -n NAMESPACE svc/NAME 9090), or name another with"
                 " --prometheus-url."
             ) from None
         return body
+
+    def _explain_status(self, error: urllib.error.HTTPError) -> str:
+        told = f"Prometheus at {self._url} answers {error.code}"
+        if error.code in REDIRECTS:
+            return (
+                f"{told} and another address, {error.headers.get('Location')}. The token is sent"
+                " to the address of --prometheus-url alone: name the one that answers."
+            )
+        return f"{told}: {error.read(500).decode(errors='replace')}"
 
 
 def parse_matrix(body: bytes) -> Series:
@@ -139,7 +160,16 @@ def parse_matrix(body: bytes) -> Series:
 
 
 def draw_calls(demand: Series, call_s: float, span: Span, seed: int) -> list[Call]:
-    """Return sessions of one length whose audio is, step by step, what arrived."""
+    """Return sessions of one length whose audio is, step by step, what arrived.
+
+    Raises `RecordingError` for more than can be simulated.
+    """
+    many = math.fsum(demand.values()) * span.step_s / call_s
+    if many > MOST_CALLS:
+        raise RecordingError(
+            f"That is about {many:,.0f} sessions, and at most {MOST_CALLS:,} can be simulated: ask"
+            " for a shorter range."
+        )
     draw = random.Random(seed)
     calls: list[Call] = []
     owed_s = 0.0

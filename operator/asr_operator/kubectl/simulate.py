@@ -182,7 +182,7 @@ def describe(name: str, spec: AsrServiceSpec, load: Load, times: ServiceTimes) -
 
 def _read_service(given: argparse.Namespace, flags: list[str]) -> Subject:
     if given.file:
-        return manifest.read_manifest(given.file)
+        return manifest.read_manifest(given.file, given.namespace)
     return query.read_services([given.name, *flags])[0]
 
 

@@ -1,9 +1,12 @@
 """The plugin as a process, with a kubectl that answers what a test tells it to."""
 
+import contextlib
 import json
 import subprocess
 import sys
+import threading
 import xml.etree.ElementTree as ElementTree
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -258,3 +261,76 @@ def test_what_cannot_be_read_is_named(plugin, files, tmp_path, arguments, says):
     assert (done.returncode, done.stdout) == (1, "")
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@contextlib.contextmanager
+def answering(raw):
+    """Answer each request with these bytes; yield the address, and the tokens that were sent."""
+    tokens = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            tokens.append(self.headers.get("Authorization"))
+            self.wfile.write(raw)
+
+        def log_message(self, *_):
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", tokens
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+ANSWER = b'HTTP/1.0 200 OK\r\n\r\n{"data": {"result": []}}'
+
+
+@pytest.mark.parametrize(
+    ("token", "sent", "says"),
+    [
+        ("secret", [], "answers 307 and another address, {there}. The token is sent to"),
+        (None, [None] * 3, "has no audio of speech/speech-auto in that time"),
+    ],
+)
+def test_a_token_is_for_the_address_that_was_named(plugin, files, token, sent, says):
+    flags = ["--prometheus-token-file", files("token", token)] if token else []
+    with answering(ANSWER) as (there, tokens):
+        redirect = f"HTTP/1.0 307 Go\r\nLocation: {there}\r\n\r\n".encode()
+        with answering(redirect) as (url, _):
+            done = plugin(
+                "simulate", "-f", files("m.yaml", MANIFEST), "-n", "speech",
+                "--prometheus", "1h", "--prometheus-url", url, *flags,
+            )  # fmt: skip
+    assert (done.returncode, tokens) == (1, sent)
+    assert says.format(there=there) in done.stderr
+
+
+@pytest.mark.parametrize("raw", [b"\0\r\n\r\n", b"HTTP/1.0 200 OK\r\nContent-Length: 9\r\n\r\n{"])
+def test_what_is_no_http_is_told_in_a_line(plugin, files, raw):
+    with answering(raw) as (url, _):
+        done = plugin(
+            "simulate", "-f", files("m.yaml", MANIFEST), "--prometheus", "1h",
+            "--prometheus-url", url,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert f"No Prometheus answers at {url}: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_namespace_that_is_not_that_of_the_file_is_told(plugin, files):
+    manifest = files("m.yaml", MANIFEST.replace("metadata:", "metadata:\n  namespace: lab", 1))
+    trace = files("trace.csv", "start_s,audio_s\n1,2\n")
+    done = plugin("simulate", "-f", manifest, "-n", "speech", "--trace", trace)
+    assert done.returncode == 1
+    assert "m.yaml has the namespace lab, not speech: leave out -n." in done.stderr
+
+
+def test_a_range_of_prometheus_has_its_own_begin(plugin):
+    done = plugin("simulate", "demo", "--prometheus", "1h", "--begin", "2026-11-26T08:00")
+    assert done.returncode == 2
+    assert "--begin is for a trace" in done.stderr

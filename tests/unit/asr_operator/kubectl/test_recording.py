@@ -51,7 +51,42 @@ def test_a_long_time_is_asked_for_in_longer_steps(hours, step_s):
     assert span.end / span.step_s <= recording.MOST_STEPS
 
 
-def test_a_round_has_its_share_of_the_work_of_all_stages(monkeypatch):
+@pytest.fixture
+def record(monkeypatch):
+    """Record a service whose counters have these rates all the time; `record.asked` says how."""
+
+    def record(rates, span=SPAN):
+        def ask(_, path):
+            asked = urllib.parse.parse_qs(path.partition("?")[2])["query"][0]
+            record.asked.append(asked)
+            return answer(*[rates.get(re.match(r"sum\(rate\((\w+)", asked)[1], "0")] * 3)
+
+        monkeypatch.setattr(recording.Recorder, "_ask", ask)
+        return recording.Recorder("http://p", None, "speech", "demo").read(span, 1)
+
+    record.asked = []
+    return record
+
+
+def test_without_inputs_all_that_was_heard_is_one(record):
+    found = record({"asr_received_audio_seconds_total": "0.5"})
+    assert found.call_s == 3 * 0.5 * 60
+    assert [call.audio_s for call in found.calls] == [90.0]
+
+
+@pytest.mark.parametrize(("hours", "window_s"), [(1, 240), (1000, 720)])
+def test_rates_are_over_as_long_as_two_scrapes_take(record, hours, window_s):
+    record({"asr_received_audio_seconds_total": "0.5"}, Span(0.0, hours * 3600.0))
+    assert all(f"[{window_s}s]" in asked for asked in record.asked)
+
+
+def test_more_sessions_than_can_be_simulated_are_counted_and_refused():
+    demand = {1060.0: 100_000.0}
+    with pytest.raises(RecordingError, match=r"about 3,000,000 sessions, and at most 2,000,000"):
+        recording.draw_calls(demand, 2.0, SPAN, 1)
+
+
+def test_a_round_has_its_share_of_the_work_of_all_stages(record):
     rates = {
         "asr_received_audio_seconds_total": "6",
         "asr_received_items_total": "2",
@@ -59,16 +94,7 @@ def test_a_round_has_its_share_of_the_work_of_all_stages(monkeypatch):
         "asr_batch_audio_seconds_sum": "5",
         "asr_batch_seconds_sum": "0.4",
     }
-    asked = []
-
-    def ask(_, path):
-        query = urllib.parse.parse_qs(path.partition("?")[2])["query"][0]
-        asked.append(query)
-        counter = re.match(r"sum\(rate\((\w+)", query)[1]
-        return answer(*[rates.get(counter, "0")] * 3)
-
-    monkeypatch.setattr(recording.Recorder, "_ask", ask)
-    model = recording.Recorder("http://p", None, "speech", "demo").read(SPAN, 1).model
+    model, asked = record(rates).model, record.asked
     assert (model.padded_s, model.busy_s) == (pytest.approx(10), pytest.approx(0.8))
     assert [query for query in asked if 'stage="asr"' in query] == [
         query for query in asked if "asr_batch_size" in query or "batch_audio" in query
