@@ -38,7 +38,8 @@ class Fleet:
 class Change:
     """One change that was decided, the record of status.scalingHistory; `at` in Unix seconds.
 
-    `inputs` are the numbers it rests on; `autoscaler.explain` says how they are written and read.
+    `inputs` are what it rests on, as text: numbers, or the name and the bounds of schedules, or
+    nothing; `autoscaler.explain` says how they are written and read.
     """
 
     at: float
