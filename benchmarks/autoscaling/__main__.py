@@ -12,11 +12,10 @@ build/autoscaling/runs.jsonl keeps what is done.
 
 import argparse
 import json
-import platform
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from benchmarks.autoscaling.loads import LOADS
 from benchmarks.autoscaling.measure import Figures, summarize
 from benchmarks.autoscaling.report import Point
 from benchmarks.autoscaling.running import Job, run_all
+from benchmarks.conditions import describe_conditions
 
 RESULT = Path(__file__).parents[1] / "results" / "autoscaling.json"
 README = Path(__file__).with_name("README.md")
@@ -44,12 +44,12 @@ def main() -> None:
     seeds = given.quick or given.seeds
     loads, policies = given.loads or list(LOADS), given.policies or list(RULES)
     is_whole = not (given.quick or given.loads or given.policies)
-    began = time.monotonic()
+    began, conditions = time.monotonic(), describe_conditions(os.getloadavg()[0])
     jobs = list(plan(loads, policies, seeds, sweeps=0 if given.quick else given.sweeps))
     journal = Journal()
     before = len(journal.runs)
     runs = run_missing(jobs, journal)
-    result = conclude(runs, policies) | describe_run(seeds, time.monotonic() - began)
+    result = conclude(runs, policies) | describe_run(jobs, time.monotonic() - began) | conditions
     result["runs_before"] = before
     text = render(result)
     sys.stdout.write(f"{text}\n")
@@ -148,13 +148,13 @@ def render(result: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def describe_run(seeds: int, took_s: float) -> dict[str, Any]:
-    """Return under which conditions the figures came about."""
+def describe_run(jobs: Sequence[Job], took_s: float) -> dict[str, Any]:
+    """Return which seeds there were, those with a sweep apart, and how long it took."""
+    swept = {job.seed for job in jobs if any(SWEEP in name for name, _, _ in job.entries)}
     return {
-        "seeds": seeds,
+        "seeds": sorted({job.seed for job in jobs}),
+        "swept_seeds": sorted(swept),
         "took_s": round(took_s),
-        "at": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
     }
 
 

@@ -9,7 +9,12 @@ from asr_operator.simulation import columns
 from asr_operator.simulation.run import Outcome
 
 LATE_SHARE = 0.05
-NORMAL_95 = 1.96
+# Student's t for 95 %, two-sided, by degrees of freedom from 1; beyond, that of 30 is wide enough.
+STUDENT_95 = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
+    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
+    *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
+)
 
 Figures = dict[str, float]
 
@@ -44,14 +49,15 @@ def find_recovery_s(outcome: Outcome) -> float:
 
 
 def summarize(runs: Sequence[Mapping[str, float]]) -> dict[str, float | list[float]]:
-    """Return means, each with its 95 % confidence interval (normal) as NAME_interval."""
+    """Return means, each with its 95 % confidence interval (Student) as NAME_interval."""
     found: dict[str, float | list[float]] = {}
     for name in runs[0]:
         values = [run[name] for run in runs]
         mean = statistics.fmean(values)
         half = 0.0
         if len(values) > 1:
-            half = NORMAL_95 * statistics.stdev(values) / math.sqrt(len(values))
+            wide = STUDENT_95[min(len(values) - 1, len(STUDENT_95)) - 1]
+            half = wide * statistics.stdev(values) / math.sqrt(len(values))
         found[name] = mean
         found[f"{name}_interval"] = [mean - half, mean + half]
     return found

@@ -42,7 +42,15 @@ def test_recovery_is_the_longest_breach(late, expected_s):
 def test_a_summary_has_means_and_intervals():
     found = measure.summarize([{"a": 1.0}, {"a": 2.0}, {"a": 3.0}])
     assert found["a"] == 2
-    assert found["a_interval"] == pytest.approx([2 - 1.96 / 3**0.5, 2 + 1.96 / 3**0.5])
+    assert found["a_interval"] == pytest.approx([2 - 4.303 / 3**0.5, 2 + 4.303 / 3**0.5])
+
+
+@pytest.mark.parametrize(("many", "wide"), [(2, 12.706), (6, 2.571), (30, 2.045), (40, 2.042)])
+def test_few_runs_say_less_than_many(many, wide):
+    values = [1.0] * (many // 2) + [3.0] * (many // 2)
+    low, high = measure.summarize([{"a": value} for value in values])["a_interval"]
+    deviation = (many / (many - 1)) ** 0.5
+    assert high - low == pytest.approx(2 * wide * deviation / many**0.5)
 
 
 POINTS = [(0.1, 2.0), (0.01, 4.0), (0.001, 6.0), (0.05, 5.0)]
