@@ -6,6 +6,7 @@ import json
 import logging
 import ssl
 import subprocess
+from urllib.parse import urlsplit
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -87,6 +88,24 @@ async def test_only_who_has_a_token_is_let_in_and_it_is_never_logged(stage, fold
     assert await recognise(stage, "/?token=first-token") == "16000 samples"
     assert "first-token" not in caplog.text
     assert "wrong" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "upgrade", ["websocket", "WebSocket", "websocket,", ", websocket", "websocket\r\nUpgrade: ,"]
+)
+async def test_no_spelling_of_a_handshake_does_without_a_token(stage, folder, upgrade):
+    stage.tokens = Tokens(folder / "tokens")
+    await stage.start()
+    key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="
+    heads = ("GET / HTTP/1.1", "Host: x", f"Upgrade: {upgrade}", "Connection: Upgrade", key)
+    reader, writer = await asyncio.open_connection(*urlsplit(stage.url).netloc.split(":"))
+    try:
+        writer.write(("\r\n".join(heads) + "\r\n\r\n").encode())
+        assert (await reader.readline()).split()[1] == b"401"
+    finally:
+        writer.close()
+        await writer.wait_closed()
+    assert stage.value("asr_refused_sessions_total", reason="unauthorized") == 1
 
 
 async def test_a_stranger_does_not_learn_that_the_server_is_full(stage, folder):
