@@ -225,6 +225,7 @@ class EngineLink:
     def handle(self, message: ToFront) -> None:
         """Take a message of the engine; ones about items that nobody waits for are ignored."""
         self._owed_since = None
+        self.streams.take_sign_of_life()
         if isinstance(message, Recognized | Failed):
             self._resolve(message)
             self._pump()

@@ -7,7 +7,7 @@ is unsettled is fed again: each final comes once, and no partial says again what
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from asr_server.link import messages
 from asr_server.link.arena import Arena
@@ -73,6 +73,7 @@ class Streams:
         self._open: dict[int, LiveStream] = {}
         self._in_engine: set[int] = set()
         self._fed: set[int] = set()
+        self._unheard: set[int] = set()  # told of to the engine since it last said anything
         self._trial = Trial()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._channel: FrontChannel | None = None
@@ -85,8 +86,12 @@ class Streams:
 
     @property
     def busy(self) -> bool:
-        """Whether the engine has something of a stream that it has to answer some time."""
-        return self.waiting or any(self._open[each].is_exposed for each in self._in_engine)
+        """Whether the engine has something of a stream to which it has to say something."""
+        return self.waiting or bool(self._unheard)
+
+    def take_sign_of_life(self) -> None:
+        """The engine said something, of whatever: it goes on with what it was told."""
+        self._unheard.clear()
 
     @property
     def on_trial(self) -> bool:
@@ -122,11 +127,12 @@ class Streams:
         stream = self._open.get(stream_id)
         if stream is None:
             return len(samples)  # it has failed, which was delivered
-        if stream_id in self._in_engine:
+        stored = stream.audio.append(samples, now)
+        if stored and stream_id in self._in_engine:
             self._fed.add(stream_id)
             if "flush" not in self._timers:
                 self._start_timer("flush", FLUSH_S, self._flush)
-        return stream.audio.append(samples, now)
+        return stored
 
     def end(self, stream_id: int, now: float) -> None:
         """End a stream, once."""
@@ -138,7 +144,7 @@ class Streams:
         self._fed.discard(stream_id)
         if self._channel is not None and stream_id in self._in_engine:
             self._channel.send_all(stream.render_news())
-            self._expect()
+            self._owe([stream_id])
 
     def cancel(self, stream_id: int) -> None:
         """Drop a stream."""
@@ -162,6 +168,7 @@ class Streams:
         blamed = self._trial.lose_engine(sorted(exposed))
         self._in_engine.clear()
         self._fed.clear()
+        self._unheard.clear()
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -207,6 +214,7 @@ class Streams:
             self._in_engine.discard(stream_id)
             self._ended.discard(stream_id)
             self._fed.discard(stream_id)
+            self._unheard.discard(stream_id)
             stream.audio.release()
             self._clear(stream_id)
 
@@ -235,16 +243,20 @@ class Streams:
             opening = self._open[stream_id].render_opening()
             channel.send_all(opening)
             if len(opening) > 1:
-                self._expect()
+                self._owe([stream_id])
 
     def _flush(self) -> None:
         del self._timers["flush"]
-        if self._channel is not None:
+        if self._channel is not None and self._fed:
             self._channel.send_all(
                 news for fed in self._fed for news in self._open[fed].render_news()
             )
-            self._expect()
+            self._owe(self._fed)
         self._fed.clear()
+
+    def _owe(self, stream_ids: Iterable[int]) -> None:
+        self._unheard.update(stream_ids)
+        self._expect()
 
     def _start_timer(self, name: str, after_s: float, call: Callable[[], None]) -> None:
         if name in self._timers:

@@ -30,6 +30,29 @@ def test_the_step_of_an_engine_is_known_until_it_dies(link, reports):
     assert reports == [Overload(4, partials=3), Overload(0)]
 
 
+class Channel:
+    """Takes what is sent to an engine that says nothing."""
+
+    def send(self, message):
+        self.send_all([message])
+
+    def send_all(self, batch):
+        for _ in batch:
+            pass
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(("hangs_up", "stalled"), [(True, False), (False, True)])
+async def test_an_engine_that_owes_nothing_is_not_stalled(link, hangs_up, stalled):
+    link.connect(Channel())
+    stream = link.open_stream("2pass", (5, 10, 5), lambda _: None)
+    stream.feed(np.ones(960, np.int16), 0.0)
+    if hangs_up:
+        stream.cancel()
+    await asyncio.sleep(1000)
+    assert link.stalled is stalled
+
+
 async def test_long_audio_comes_and_goes_in_pieces_between_which_the_loop_turns(link):
     turns = 0
 

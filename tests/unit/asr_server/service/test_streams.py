@@ -236,12 +236,38 @@ async def test_it_is_known_whether_the_engine_has_to_answer(desk):
     stream.feed(FRAME, 1.0)
     await asyncio.sleep(0.03)
     assert (desk.streams.busy, desk.streams.waiting) == (True, False)
-    desk.hear(Settled(1, 960))
+    desk.streams.take_sign_of_life()
     assert not desk.streams.busy
     stream.end(2.0)
     assert (desk.streams.busy, desk.streams.waiting) == (True, True)
     stream.cancel()
     assert (desk.streams.busy, desk.calls) == (False, ["relax", "expect", "expect", "relax"])
+
+
+@pytest.mark.looptime
+async def test_nothing_is_expected_for_audio_of_which_the_engine_was_not_told(desk):
+    hangs_up, ends = desk.open(), desk.open()
+    for stream in (hangs_up, ends):
+        stream.feed(FRAME, 1.0)
+    hangs_up.cancel()
+    ends.end(2.0)
+    desk.hear(StreamEnded(2))
+    desk.calls.clear()
+    await asyncio.sleep(0.03)
+    assert (desk.streams.busy, desk.calls) == (False, [])
+
+
+@pytest.mark.looptime
+async def test_a_quiet_stream_of_which_all_was_heard_is_owed_nothing(desk):
+    quiet, other = desk.open(), desk.open()
+    quiet.feed(FRAME, 1.0)
+    await asyncio.sleep(0.03)
+    desk.streams.take_sign_of_life()
+    other.feed(FRAME, 1.0)
+    await asyncio.sleep(0.03)
+    assert desk.streams.busy
+    other.cancel()
+    assert not desk.streams.busy
 
 
 async def test_hours_of_silence_hold_no_memory(desk):
