@@ -2,7 +2,8 @@
 
 Only the end of the process frees a thread that hangs. The front starts the next engine, and what
 was not answered goes there. A hang that holds the whole interpreter stops this thread too: then the
-front, which hears nothing any more, ends the engine.
+front, which hears nothing any more, ends the engine. Where the watchdog itself comes too late, all
+was frozen: that time counts for no batch.
 """
 
 import logging
@@ -28,6 +29,8 @@ class Watchdog:
         self._end_process = end_process
         self._lock = threading.Lock()
         self._running: dict[object, tuple[str, float, float]] = {}
+        self._checked_at: float | None = None
+        self._frozen_s = 0.0
 
     def start(self) -> None:
         """Begin to check."""
@@ -38,7 +41,7 @@ class Watchdog:
         """Watch what runs inside: a batch of so many padded seconds. `about` says which."""
         key, now = object(), self._clock()
         with self._lock:
-            self._running[key] = about, now, now + MOST_S + audio_s
+            self._running[key] = about, now, now - self._frozen_s + MOST_S + audio_s
         try:
             yield
         finally:
@@ -46,11 +49,16 @@ class Watchdog:
                 del self._running[key]
 
     def check(self) -> None:
-        """End the process if a batch has run for too long."""
+        """End the process if a batch has run for too long; to be called every CHECK_S seconds."""
         now = self._clock()
         with self._lock:
+            if self._checked_at is not None:
+                self._frozen_s += max(0.0, now - self._checked_at - CHECK_S)
+            self._checked_at = now
             overdue = [
-                (about, began) for about, began, until in self._running.values() if now > until
+                (about, began)
+                for about, began, until in self._running.values()
+                if now - self._frozen_s > until
             ]
         for about, began in overdue:
             logger.critical("%s has not ended in %.0f s: the engine ends", about, now - began)

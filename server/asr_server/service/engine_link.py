@@ -135,6 +135,11 @@ class EngineLink:
         may_take_s = SILENT_S + max(longest_s, self.limits.batch_audio_s)
         return _now() - self._owed_since > may_take_s
 
+    def give_time(self, seconds: float) -> None:
+        """Let the engine be silent for so much longer: it did not run, or was not heard."""
+        if self._owed_since is not None:
+            self._owed_since = min(self._owed_since + seconds, _now())
+
     async def store(self, samples: Samples) -> Stored | None:
         """Copy audio into the arena, piece by piece; None when it has no room."""
         offset = self.arena.allocate(len(samples))

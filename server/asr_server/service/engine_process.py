@@ -24,6 +24,7 @@ BACKOFF_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 MAX_FAILED_STARTS = 5
 EXIT_S = 3.0
 WATCH_S = 1.0
+STALLED_LOOKS = 2  # one after the other
 
 logger = logging.getLogger(__name__)
 
@@ -100,11 +101,18 @@ class EngineProcess:
         logger.error("the engine died (status %s) and is started again", process.returncode)
 
     async def _end_when_stalled(self, process: asyncio.subprocess.Process) -> None:
-        """Kill an engine that has work and says nothing: it hangs, its own watchdog included."""
-        while True:
+        """Kill an engine that has work and says nothing: it hangs, its own watchdog included.
+
+        Where this comes too late, both were frozen or the front was busy: that is no hang, and what
+        the engine has said meanwhile is read before the next look.
+        """
+        clock = asyncio.get_running_loop().time
+        looked_at, stalled = clock(), 0
+        while stalled < STALLED_LOOKS:
             await asyncio.sleep(WATCH_S)
-            if self._link.stalled:
-                break
+            before, looked_at = looked_at, clock()
+            self._link.give_time(max(0.0, looked_at - before - WATCH_S))
+            stalled = stalled + 1 if self._link.stalled else 0
         logger.error("the engine has work and says nothing: it hangs, and is killed")
         process.kill()
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +181,28 @@ async def test_an_item_over_which_the_engine_hangs_twice_fails_alone(start):
     answers = await asyncio.gather(*[engine.recognize(first) for first in (GOOD, HANG, GOOD)])
     assert texts(answers)[::2] == [str(SAMPLES)] * 2
     assert isinstance(answers[1], Failed)
+
+
+def freeze(seconds):
+    """Let nothing of the front run."""
+    time.sleep(seconds)
+
+
+async def test_an_engine_is_not_killed_because_the_front_was_frozen(
+    start, eventually, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(engine_process, "WATCH_S", 0.02)
+    monkeypatch.setattr(engine_link, "SILENT_S", 1.0 - LONGEST_BATCH_S)
+    engine = start()
+    await engine.loaded.wait()
+    held = asyncio.create_task(engine.recognize(HOLD))
+    await eventually(lambda: (tmp_path / "item-1").exists())
+    freeze(1.5)
+    assert engine.link.stalled
+    await eventually(lambda: not engine.link.stalled)
+    assert (engine.link.connected, engine.starts) == (True, 1)
+    held.cancel()
+    await asyncio.wait([held])
 
 
 async def test_a_cancelled_item_is_dropped_and_its_room_is_free(start, eventually, tmp_path):

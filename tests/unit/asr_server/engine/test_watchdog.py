@@ -28,6 +28,20 @@ def test_a_batch_may_take_a_minute_and_the_length_of_its_audio(dog, clock, ended
         assert ended == [watchdog.HUNG_STATUS]
 
 
+def test_the_time_in_which_all_was_frozen_does_not_count(dog, clock, ended):
+    dog.check()
+    with dog.watch("a batch of 1 for asr", 0.0):
+        clock.now += 1000.0
+        for _ in range(59):
+            dog.check()
+            clock.now += watchdog.CHECK_S
+        assert ended == []
+        for _ in range(3):
+            dog.check()
+            clock.now += watchdog.CHECK_S
+    assert watchdog.HUNG_STATUS in ended
+
+
 def test_a_batch_that_has_ended_is_not_waited_for(dog, clock, ended):
     with pytest.raises(ValueError, match="poison"), dog.watch("a batch of 1 for asr", 1.0):
         raise ValueError("poison")
