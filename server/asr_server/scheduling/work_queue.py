@@ -1,6 +1,7 @@
 """The work that waits for one stage, most urgent first. A data structure: no clock, no threads."""
 
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from asr_server.scheduling import work
@@ -14,6 +15,7 @@ class WorkQueue:
     def __init__(self) -> None:
         self._entries: list[tuple[float, int, work.WorkItem]] = []
         self._places: dict[int, dict[int, tuple[float, int]]] = {}  # by item_id, by index
+        self._counts: Counter[work.ItemClass] = Counter()
         self._added = 0
         self._files_wait = False
 
@@ -24,12 +26,24 @@ class WorkQueue:
         return (item for _, _, item in self._entries)
 
     @property
+    def head(self) -> work.WorkItem | None:
+        """The most urgent item, if any waits."""
+        return self._entries[0][2] if self._entries else None
+
+    @property
+    def candidates(self) -> int:
+        """How many items may be in a batch with the head, if there is room."""
+        return len(self._entries) - (self._counts["file"] if self._passes_files_by else 0)
+
+    @property
     def most_urgent(self) -> float:
         """The urgency of the head; infinite when nothing waits."""
         return self._entries[0][0] if self._entries else float("inf")
 
     def first_due(self, item_class: work.ItemClass) -> float:
         """Return when the most urgent item of this class is due; infinite if there is none."""
+        if not self._counts[item_class]:
+            return float("inf")
         found = (urgency for urgency, _, item in self._entries if item.item_class == item_class)
         return next(found, float("inf")) - work.LAG_S[item_class]
 
@@ -39,6 +53,7 @@ class WorkQueue:
         self._added += 1
         place = work.urgency(item, files_wait=self._files_wait), self._added
         insort(self._entries, (*place, item))
+        self._counts[item.item_class] += 1
         self._places.setdefault(item.item_id, {})[item.index] = place
 
     def hold_files(self, *, wait: bool) -> None:
@@ -46,6 +61,7 @@ class WorkQueue:
         if wait != self._files_wait:
             self._files_wait = wait
             items, self._entries, self._places = list(self), [], {}
+            self._counts.clear()
             for item in items:
                 self.add(item)
 
@@ -55,7 +71,7 @@ class WorkQueue:
         Files that wait fill no batch of what is live.
         """
         items = [item for _, _, item in self._entries[:LOOK_AHEAD]]
-        if self._files_wait and items and items[0].item_class != "file":
+        if self._passes_files_by:
             return [item for item in items if item.item_class != "file"]
         return items
 
@@ -74,5 +90,10 @@ class WorkQueue:
         for place in self._places.pop(item_id, {}).values():
             self._delete(place)
 
+    @property
+    def _passes_files_by(self) -> bool:
+        return self._files_wait and self.head is not None and self.head.item_class != "file"
+
     def _delete(self, place: tuple[float, int]) -> None:
-        del self._entries[bisect_left(self._entries, place)]
+        _, _, item = self._entries.pop(bisect_left(self._entries, place))
+        self._counts[item.item_class] -= 1

@@ -19,7 +19,35 @@ def test_the_order_is_urgency_then_arrival(deadlines):
 
 
 def test_an_empty_queue_is_never_urgent():
-    assert work_queue.WorkQueue().most_urgent == float("inf")
+    queue = work_queue.WorkQueue()
+    assert (queue.most_urgent, queue.head, queue.candidates) == (float("inf"), None, 0)
+
+
+CLASSES = st.sampled_from(["final", "partial", "file"])
+STEPS = st.tuples(st.sampled_from(["add", "remove", "hold", "release"]), st.integers(0, 9), CLASSES)
+
+
+@given(st.lists(STEPS, max_size=40))
+def test_what_is_known_of_the_classes_is_what_waits(steps):
+    queue = work_queue.WorkQueue()
+    for step, number, item_class in steps:
+        if step == "add":
+            queue.add(work.WorkItem(number, 0, item_class, 3.0, number * 7.0, 0.0, 0.0))
+        elif step == "remove":
+            queue.discard(number)
+        else:
+            queue.hold_files(wait=step == "hold")
+    assert queue.candidates == len(queue.look_ahead())
+    for item_class in ("final", "partial"):
+        due = [found.deadline for found in queue if found.item_class == item_class]
+        assert queue.first_due(item_class) == min(due, default=float("inf"))
+
+
+def test_a_class_of_which_nothing_waits_is_not_looked_for():
+    queue = work_queue.WorkQueue()
+    queue.add(work.WorkItem(1, 0, "file", 3.0, 10.0, 0.0, 0.0))
+    queue._entries = None
+    assert queue.first_due("final") == float("inf")
 
 
 def test_the_most_urgent_is_that_of_the_head():
@@ -82,12 +110,14 @@ def test_files_that_have_to_wait_stand_behind_all_that_is_live_and_join_none_of_
     assert list(queue) == [file, live]
     assert (queue.first_due("file"), queue.first_due("final")) == (-100.0, 10.0)
     assert queue.first_due("partial") == float("inf")
+    assert (queue.head, queue.candidates) == (file, 2)
     queue.hold_files(wait=True)
     assert (list(queue), queue.look_ahead()) == ([live, file], [live])
+    assert (queue.head, queue.candidates) == (live, 1)
     queue.remove([live])
-    assert queue.look_ahead() == [file]
+    assert (queue.look_ahead(), queue.candidates) == ([file], 1)
     queue.add(live)
     queue.hold_files(wait=False)
-    assert queue.look_ahead() == [file, live]
+    assert (queue.look_ahead(), queue.candidates) == ([file, live], 2)
     queue.discard(1)
     assert list(queue) == [live]
