@@ -4,7 +4,8 @@
 2. The engine waits for company only where nothing else can be done: for what has just come in,
    while the engine was free and all other queues empty. The wait counts from when the front
    received it, and what comes out of a stage never waits again.
-3. While a batch of a stage runs, what comes to that stage gathers, until it fills a batch.
+3. While a batch of a stage runs, what comes to that stage gathers, until it fills a batch; but a
+   final does not wait where nothing but recordings runs.
 4. Recordings and pieces of live audio have a stage each for the VAD, and share no batch.
 """
 

@@ -86,9 +86,12 @@ class Stage(Generic[Input, Output]):
             batch.dropped.add(item_id)
 
     def may_begin(self, batch_size: int) -> bool:
-        """Say whether something waits, and makes a batch worth running beside one that runs."""
-        enough = (self.most_items or batch_size) if self._running else 1
-        return len(self.queue) >= enough
+        """Say whether something waits, and makes a batch worth running beside one that runs.
+
+        What is spoken now does not wait for recordings.
+        """
+        gathers = self._running and not self._overtakes_files
+        return self.queue.candidates >= ((self.most_items or batch_size) if gathers else 1)
 
     def decide_batch(
         self, limits: messages.BatchLimits, now: float, *, idle: bool, live: bool
@@ -136,6 +139,14 @@ class Stage(Generic[Input, Output]):
             else:
                 task.take(outcome, clock())
         self._running.remove(batch)
+
+    @property
+    def _overtakes_files(self) -> bool:
+        head = self.queue.head
+        if head is None or head.item_class != "final":
+            return False
+        under_way = (task.item for batch in self._running for task in batch.tasks)
+        return all(item.item_class == "file" for item in under_way)
 
     def _take_task(self, item: work.WorkItem) -> Task[Input, Output]:
         siblings = self._tasks[item.item_id]

@@ -16,14 +16,19 @@ def make_stage(compute):
     return stages.Stage("asr", compute)
 
 
-def begin(stage, *values):
+def begin(stage, *values, item_class="file"):
     """Return a batch of values, and what its tasks are told."""
     told = []
-    items = [work.WorkItem(value, 0, "file", 1.0, 9.0, 0.0, 0.0) for value in values]
-    for item in items:
-        task = stages.Task(item, lambda item=item: item.item_id, told_taker(told), told.append)
-        stage.add(task)
+    items = [add(stage, value, told, item_class=item_class) for value in values]
     return stage.begin(batch_rule.Release(tuple(items), "idle")), told
+
+
+def add(stage, value, told=None, item_class="file"):
+    """Let a value wait; return its item."""
+    told = [] if told is None else told
+    item = work.WorkItem(value, 0, item_class, 1.0, 9.0, 0.0, 0.0)
+    stage.add(stages.Task(item, lambda: value, told_taker(told), told.append))
+    return item
 
 
 def told_taker(told):
@@ -152,6 +157,33 @@ def test_while_a_batch_of_a_stage_runs_the_next_one_gathers_until_it_is_full(mak
     front.loop._crew.compute(0)
     front.turn()
     assert [(batch.stage.name, len(batch.tasks)) for batch in running] == [("asr", 3), ("vad", 1)]
+
+
+@pytest.mark.parametrize(
+    ("runs", "comes", "begins"),
+    [
+        ("file", "final", True),
+        ("final", "final", False),
+        ("file", "file", False),
+        ("file", "partial", False),
+    ],
+)
+def test_a_final_does_not_wait_for_recordings_beside_a_free_worker(runs, comes, begins):
+    stage = make_stage(lambda inputs: inputs)
+    begin(stage, 1, 2, item_class=runs)
+    add(stage, 3, item_class=comes)
+    assert stage.may_begin(2) is begins
+
+
+def test_files_that_have_to_wait_fill_no_batch_of_what_is_live():
+    stage = make_stage(lambda inputs: inputs)
+    begin(stage, 1, item_class="final")
+    for value, item_class in ((2, "final"), (3, "file"), (4, "file")):
+        add(stage, value, item_class=item_class)
+    assert stage.may_begin(3)
+    stage.queue.hold_files(wait=True)
+    assert not stage.may_begin(3)
+    assert stage.may_begin(1)
 
 
 def go_on(front, data):
