@@ -121,7 +121,7 @@ class EngineMetrics:
         )
         self.batch_s = Histogram(
             "asr_batch_seconds",
-            "How long a batch took.",
+            "Time of the engine for a batch; batches that run side by side share it.",
             stage,
             buckets=_BATCH_S,
             registry=registry,
@@ -140,7 +140,9 @@ class EngineMetrics:
             registry=registry,
         )
         self.busy_s = Counter(
-            "asr_engine_busy_seconds_total", "Time spent in batches.", registry=registry
+            "asr_engine_busy_seconds_total",
+            "Time in which at least one batch ran.",
+            registry=registry,
         )
         self.restarts = Counter(
             "asr_engine_restarts_total", "Times the engine was started again.", registry=registry

@@ -166,6 +166,7 @@ class Stage(Generic[Input, Output]):
             audio_s=release.audio_s,
             padded_s=release.padded_s,
             busy_s=batch.charged_s,
+            took_s=batch.took_s,
             reason=release.reason,
             classes=tuple(item.item_class for item in items),
             waits=tuple(max(0.0, batch.started_at - item.enqueued_at) for item in items),

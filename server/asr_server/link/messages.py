@@ -203,7 +203,8 @@ class BatchRan(Message, frozen=True):
 
     `audio_s` is what was asked for, `padded_s` what was computed; `waits` has one queue wait in
     seconds per item, in the order of `classes`. Pieces of live audio on their way to the VAD are
-    not among them: they would outnumber all else.
+    not among them: they would outnumber all else. `busy_s` is the time of the engine that it is
+    charged with, `took_s` the time from its start to its end: more where batches ran side by side.
     """
 
     stage: Stage
@@ -211,6 +212,7 @@ class BatchRan(Message, frozen=True):
     audio_s: float
     padded_s: float
     busy_s: float
+    took_s: float
     reason: ReleaseReason
     classes: tuple[ItemClass, ...]
     waits: tuple[float, ...]

@@ -73,7 +73,7 @@ class EngineReports:
             metrics.batch_fill.labels(stage).observe(ran.audio_s / ran.padded_s)
         for item_class, wait_s in zip(ran.classes, ran.waits, strict=True):
             metrics.queue_wait_s.labels(item_class).observe(wait_s)
-            metrics.stage_s.labels(stage).observe(wait_s + ran.busy_s)
+            metrics.stage_s.labels(stage).observe(wait_s + ran.took_s)
 
 
 async def watch_loop_lag(metrics: ServerMetrics) -> None:

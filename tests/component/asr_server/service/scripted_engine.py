@@ -93,7 +93,7 @@ def answer(message, audio, limits, folder):
     text = str(limits.batch_size) if first == TELL_LIMIT else f"{int(audio.sum())}"
     if first == TELL_HOTWORDS:
         text = " ".join(message.hints.hotwords)
-    ran = BatchRan("asr", 1, 1.0, 1.0, 0.01, "idle", ("file",), (0.0,))
+    ran = BatchRan("asr", 1, 1.0, 1.0, 0.01, 0.01, "idle", ("file",), (0.0,))
     return [Recognized(message.item_id, text, ()), ran]
 
 

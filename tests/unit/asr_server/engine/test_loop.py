@@ -61,6 +61,7 @@ def test_a_batch_is_reported_with_what_it_cost_and_how_long_its_items_waited(mak
         audio_s=pytest.approx(3.9),
         padded_s=pytest.approx(4.0),
         busy_s=pytest.approx(0.01),
+        took_s=pytest.approx(0.01),
         reason="idle",
         classes=("final", "file"),
         waits=(0.0, 0.0),

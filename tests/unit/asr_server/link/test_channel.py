@@ -29,6 +29,7 @@ TO_FRONT = [
         audio_s=4.0,
         padded_s=5.0,
         busy_s=0.01,
+        took_s=0.02,
         reason="idle",
         classes=("final", "file"),
         waits=(0.1, 0.2),

@@ -9,7 +9,7 @@ from asr_server.link.messages import BatchRan, OutOfMemory, Overload
 from asr_server.metrics import EngineMetrics, ServerMetrics
 from asr_server.service.measure import DutyWindow, EngineReports, watch_cpu
 
-BATCH = BatchRan("asr", 2, 6.0, 8.0, 0.25, "audio", ("file", "final"), (0.5, 0.0))
+BATCH = BatchRan("asr", 2, 6.0, 8.0, 0.25, 0.5, "audio", ("file", "final"), (0.5, 0.0))
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_batch_is_counted_under_its_stage_its_reason_and_the_classes_of_its_it
     assert value("asr_batch_release_total", {"stage": "asr", "reason": "audio"}) == 1
     assert value("asr_queue_wait_seconds_sum", {"class": "file"}) == 0.5
     assert value("asr_queue_wait_seconds_count", {"class": "final"}) == 1
-    assert value("asr_stage_seconds_sum", {"stage": "asr"}) == 1.0
+    assert value("asr_stage_seconds_sum", {"stage": "asr"}) == 1.5
     assert 0.02 < reports.duty() <= 0.025
 
 
