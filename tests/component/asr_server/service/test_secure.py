@@ -17,13 +17,16 @@ from asr_server.service.tls import Certificate
 from asr_server.service.tokens import Tokens
 from tests.component.asr_server.service.conftest import END, SECOND
 
+EC = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+RSA = ("rsa:2048",)
 
-def make_certificate(folder, name):
+
+def make_certificate(folder, name, kind=EC):
     """Write a certificate and its key; return both files."""
     files = folder / "tls.crt", folder / "tls.key"
     subprocess.run(
         [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("openssl", "req", "-x509", "-newkey", *kind),
             *("-nodes", "-days", "1", "-subj", f"/CN={name}"),
             *("-addext", "subjectAltName=IP:127.0.0.1"),
             *("-out", str(files[0]), "-keyout", str(files[1])),
@@ -147,8 +150,11 @@ async def test_who_came_over_tls_is_in_the_log(stage, folder, caplog, eventually
     assert ended.fields["address"] == "127.0.0.1"
 
 
-async def test_certificates_change_while_the_server_runs(stage, folder, watching, eventually):
-    certificate = Certificate(*make_certificate(folder, "old"))
+@pytest.mark.parametrize(("before", "after"), [(EC, EC), (EC, RSA), (RSA, EC)])
+async def test_certificates_change_while_the_server_runs(
+    stage, folder, watching, eventually, before, after
+):
+    certificate = Certificate(*make_certificate(folder, "old", before))
     watching(certificate)
     stage.tls = certificate.context
     await stage.start()
@@ -159,7 +165,7 @@ async def test_certificates_change_while_the_server_runs(stage, folder, watching
     await eventually(lambda: stage.value("asr_config_errors_total") == 1)
     assert await recognise(stage, ssl=trusted) == "16000 samples"
 
-    make_certificate(folder, "new")
+    make_certificate(folder, "new", after)
     new = ssl.create_default_context(cafile=folder / "tls.crt")
 
     heard = None
