@@ -65,9 +65,10 @@ def find_token(authorization: str | None, target: str) -> str | None:
     if scheme.lower() == "bearer":
         return rest.strip()
     try:
-        return parse_qs(urlsplit(target).query).get("token", [None])[0]
+        found = parse_qs(urlsplit(target).query).get("token")
     except ValueError:
         return None
+    return found[0].replace(" ", "+") if found else None  # no token has a space
 
 
 def _digest(token: str) -> bytes:

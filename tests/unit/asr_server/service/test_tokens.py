@@ -40,6 +40,7 @@ def test_what_is_no_token_is_named_by_its_line_alone(content, reason):
         ("Bearer abc", "/?token=other", "abc"),
         (None, "/?token=abc", "abc"),
         (None, "/asr?x=1&token=a%2Bb&token=c", "a+b"),
+        (None, "/?token=ab+cd==", "ab+cd=="),
         ("Basic abc", "/?token=abc", "abc"),
         ("Basic abc", "/", None),
         ("", "/", None),
