@@ -65,11 +65,11 @@ async def watch_gpu(registry: CollectorRegistry, open_gpu: Callable[[], Gpu]) ->
             metrics = metrics or GpuMetrics(registry)
             complaint = ""
             await _follow(gpu, first, metrics)
-        except GpuError as error:
+        except Exception as error:  # noqa: BLE001 - whatever the binding has
             if metrics is not None:
                 _show(metrics, Reading(math.nan, math.nan))
-            if str(error) != complaint:
-                complaint = str(error)
+            if (reason := str(error) or type(error).__name__) != complaint:
+                complaint = reason
                 logger.info("the use of the GPU is not known: %s", complaint)
         await asyncio.sleep(RETRY_S)
 

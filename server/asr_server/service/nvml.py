@@ -20,11 +20,12 @@ class Nvml:
 
     def read(self) -> Reading:
         """Return what it does now; raise `GpuError`."""
-        busy_ratio = math.nan
+        busy_ratio = used_bytes = math.nan
         try:
             with contextlib.suppress(pynvml.NVMLError_NotSupported):
                 busy_ratio = pynvml.nvmlDeviceGetUtilizationRates(self._handle).gpu / 100
-            used_bytes = float(pynvml.nvmlDeviceGetMemoryInfo(self._handle).used)
+            with contextlib.suppress(pynvml.NVMLError_NotSupported):
+                used_bytes = float(pynvml.nvmlDeviceGetMemoryInfo(self._handle).used)
         except pynvml.NVMLError as error:
             raise GpuError(str(error)) from None
         return Reading(busy_ratio, used_bytes)

@@ -30,7 +30,7 @@ class FakeGpu:
 
     def read(self):
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, GpuError):
+        if isinstance(answer, Exception):
             raise answer
         return answer
 
@@ -82,11 +82,10 @@ async def test_what_the_gpu_does_not_tell_is_nan(watch):
     assert memory == 5.0
 
 
-async def test_a_gpu_that_is_lost_is_nan_until_it_is_back(watch, caplog):
+@pytest.mark.parametrize("kind", [GpuError, OSError, UnicodeError, AttributeError])
+async def test_a_gpu_that_is_lost_is_nan_until_it_is_back(watch, caplog, kind):
     caplog.set_level("INFO")
-    fake = FakeGpu(
-        Reading(0.5, 7.0), GpuError("GPU is lost"), GpuError("GPU is lost"), Reading(0.25, 8.0)
-    )
+    fake = FakeGpu(Reading(0.5, 7.0), kind("GPU is lost"), kind("GPU is lost"), Reading(0.25, 8.0))
     registry = await watch(fake, 30)
     assert all(math.isnan(value) for value in values(registry))
     await watch(fake, 100)
@@ -147,6 +146,13 @@ def test_a_slice_of_a_gpu_has_memory_and_no_utilization(monkeypatch):
     reading = gpu.open_nvml().read()
     assert math.isnan(reading.utilization_ratio)
     assert reading.memory_used_bytes == 1_000_000.0
+
+
+def test_a_gpu_that_does_not_tell_its_memory_has_utilization(monkeypatch):
+    FakeLibrary(monkeypatch, nvmlDeviceGetMemoryInfo=pynvml.NVML_ERROR_NOT_SUPPORTED)
+    reading = gpu.open_nvml().read()
+    assert reading.utilization_ratio == 0.42
+    assert math.isnan(reading.memory_used_bytes)
 
 
 def test_where_there_is_no_nvml_the_real_binding_says_so():
