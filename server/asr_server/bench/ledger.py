@@ -97,7 +97,7 @@ class Ledger:
         entry.answered_s = now_s
 
     def stray(self) -> None:
-        """An answer came that belongs to nothing that was said."""
+        """An answer came that belongs to nothing that was said, or makes no sense."""
         self._strays += 1
 
     def count(self, event: str) -> None:

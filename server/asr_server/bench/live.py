@@ -20,7 +20,7 @@ from asr_server.bench.session import (
     render_begin,
 )
 from asr_server.bench.speech import BYTES_PER_S, RATE_HZ
-from asr_server.speech.replies import ServerReply, parse_reply
+from asr_server.speech.replies import ServerReply
 
 TAIL_S = 1.5  # of silence, so that the last utterance is ended by it and not by the client
 QUIET_S = 3.0  # servers that know no acknowledgement have said all after so long
@@ -93,12 +93,18 @@ class LiveSession:
                 return
 
     async def _read(self, socket: ClientConnection) -> None:
-        async for reply in _replies(socket):
+        async for reply in self._replies(socket):
             if reply.acknowledges:
                 break
             if reply.mode == "2pass-offline" and reply.text:
                 self._take(reply)
         self._over.set()
+
+    async def _replies(self, socket: ClientConnection) -> AsyncIterator[ServerReply]:
+        with contextlib.suppress(ConnectionClosed):
+            async for message in socket:
+                if (reply := self._around.parse(message)) is not None:
+                    yield reply
 
     def _take(self, reply: ServerReply) -> None:
         name = self._stream.hear(reply.text, reply.span_ms if reply.placed else None)
@@ -106,9 +112,3 @@ class LiveSession:
             self._around.ledger.stray()
         else:
             self._around.ledger.hear(name, reply.text, self._around.clock())
-
-
-async def _replies(socket: ClientConnection) -> AsyncIterator[ServerReply]:
-    with contextlib.suppress(ConnectionClosed):
-        async for message in socket:
-            yield parse_reply(message)

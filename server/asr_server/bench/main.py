@@ -24,6 +24,7 @@ class Bench:
     def __init__(self, settings: BenchSettings) -> None:
         self.settings = settings
         self.rows: list[Row] = []
+        self.is_complete = False
         self._phrases = corpus.load_phrases(settings.speech.folder, settings.speech.end_silence_s)
         self._screen = Screen(1, quiet=settings.quiet)
 
@@ -44,6 +45,7 @@ class Bench:
             self._screen.tell(report.render_row(row))
             if row.breakdown:
                 self._screen.tell(report.render_breakdown(row.breakdown))
+        self.is_complete = True
 
     def _levels(self) -> Iterator[int]:
         yield from self.settings.levels
@@ -67,18 +69,26 @@ class Bench:
                 self._screen.tell(line)
             self._screen.show(line)
 
-        url = settings.metrics_url
-        before = await asyncio.to_thread(exposition.fetch_page, url) if url else {}
+        before = await self._fetch_metrics()
         trial = await run_trial(settings.server, settings.mode, plans, show, settings.frame_s)
-        grown = exposition.subtract(before, await asyncio.to_thread(exposition.fetch_page, url)) \
-            if url else {}  # fmt: skip
+        after = await self._fetch_metrics()
         objective = verdict.Objective(settings.objective_s, settings.max_cer)
         return Row(
             trial,
             verdict.find_faults(trial, objective),
             verdict.find_doubts(trial),
-            break_down(grown) if url else None,
+            break_down(exposition.subtract(before, after)) if before and after else None,
         )
+
+    async def _fetch_metrics(self) -> exposition.Page:
+        """Return what the server counted; nothing where that is not known, which ends no search."""
+        if not self.settings.metrics_url:
+            return {}
+        try:
+            return await asyncio.to_thread(exposition.fetch_page, self.settings.metrics_url)
+        except UsageError as error:
+            self._screen.tell(str(error))
+            return {}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,8 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = parse_settings(sys.argv[1:] if arguments is None else arguments)
         make_tls(settings.server)
         bench = Bench(settings)
-        asyncio.run(bench.run())
-        return _conclude(bench)
+        return _run(bench)
     except UsageError as error:
         return _fail(USAGE, str(error))
     except UnreachableError as error:
@@ -97,14 +106,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(INTERRUPTED, "interrupted")
 
 
+def _run(bench: Bench) -> int:
+    try:
+        asyncio.run(bench.run())
+    except KeyboardInterrupt:
+        if bench.rows:
+            _conclude(bench)
+        raise
+    return _conclude(bench)
+
+
 def _conclude(bench: Bench) -> int:
-    """Tell and write what it comes to. Raises UsageError where it cannot be written."""
+    """Tell and write what it comes to so far. Raises UsageError where it cannot be written."""
     settings, rows = bench.settings, bench.rows
     conclusion = report.render_conclusion(rows, settings, bench.largest)
+    if not bench.is_complete:
+        conclusion = f"interrupted, so far: {conclusion}"
     print(conclusion, flush=True)
     try:
         if settings.json:
             found = report.describe(rows, settings, bench.largest)
+            found["complete"] = bench.is_complete
             text = json.dumps(found, ensure_ascii=False, indent=1)
             settings.json.write_text(text + "\n", encoding="utf-8")
         if settings.picture:

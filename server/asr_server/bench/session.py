@@ -62,6 +62,14 @@ class Surroundings:
                 raise TurnedAwayError
             await asyncio.sleep(RETRY_S)
 
+    def parse(self, message: str | bytes) -> ServerReply | None:
+        """Return what a message says; None of one that makes no sense, which is taken down."""
+        try:
+            return parse_reply(message)
+        except ValueError:
+            self.ledger.stray()
+            return None
+
     async def send_at(self, due_s: float, socket: ClientConnection, message: str | bytes) -> None:
         """Send a message when it is due. Raises ConnectionClosed."""
         await asyncio.sleep(due_s - self.clock())
@@ -106,7 +114,8 @@ class Session:
     async def _read(self, socket: ClientConnection) -> None:
         with contextlib.suppress(ConnectionClosed):
             async for message in socket:
-                self._take(parse_reply(message))
+                if (reply := self._around.parse(message)) is not None:
+                    self._take(reply)
         self._settled.set()  # nothing more will come
 
     def _take(self, reply: ServerReply) -> None:

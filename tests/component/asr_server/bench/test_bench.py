@@ -10,7 +10,8 @@ from http import HTTPStatus
 import pytest
 from websockets.asyncio.server import serve
 
-from asr_server.bench import arrivals, corpus, live, main, session
+from asr_server.bench import arrivals, corpus, exposition, live, main, session
+from asr_server.client.arguments import UsageError
 
 SHORT = sorted(corpus.load_phrases(), key=lambda phrase: phrase.duration_s)[:4]
 PHRASES = {phrase.pcm: phrase for phrase in SHORT}
@@ -141,12 +142,23 @@ def swap(reply):
     return [reply | {"text": texts[0]}]
 
 
+def babble(reply):
+    return [["no object"], reply]
+
+
 def cut(_reply):
     return [None]
 
 
 @pytest.mark.parametrize(
-    ("act", "fault"), [(drop, "1 lost"), (double, "1 doubled"), (swap, "CER"), (cut, "1 cut")]
+    ("act", "fault"),
+    [
+        (drop, "1 lost"),
+        (double, "1 doubled"),
+        (babble, "1 doubled"),
+        (swap, "CER"),
+        (cut, "1 cut"),
+    ],
 )
 def test_faults_are_found(act, fault, capsys):
     with serving(Server(act={1: act})) as url:
@@ -175,3 +187,37 @@ def test_metrics_that_are_not_there_are_told_before_anything_is_said(capsys):
         assert bench(url, "--metrics-url=http://127.0.0.1:1/metrics") == main.USAGE
     assert "no metrics there" in capsys.readouterr().err
     assert server.finals == 0
+
+
+def test_metrics_that_are_gone_late_end_no_search(monkeypatch, capsys):
+    pages = iter([{}])
+
+    def fetch_page(url):
+        if (page := next(pages, None)) is None:
+            raise UsageError(f"--metrics-url {url}: no metrics there")
+        return page
+
+    monkeypatch.setattr(exposition, "fetch_page", fetch_page)
+    with serving(Server()) as url:
+        assert bench(url, "--metrics-url=http://x/metrics") == main.OK
+    out, err = capsys.readouterr()
+    assert "1 of 1 trials hold" in out
+    assert "no metrics there" in err
+
+
+def test_what_was_tried_before_an_interruption_is_told_and_written(monkeypatch, tmp_path, capsys):
+    written, run_trial = tmp_path / "bench.json", main.run_trial
+    trials = iter([run_trial])
+
+    def run_or_interrupt(*arguments):
+        if (run := next(trials, None)) is None:
+            raise KeyboardInterrupt
+        return run(*arguments)
+
+    monkeypatch.setattr(main, "run_trial", run_or_interrupt)
+    with serving(Server()) as url:
+        arguments = [url, "--sessions=1,2", "--duration=1", "--quiet", f"--json={written}"]
+        assert main.main(arguments) == main.INTERRUPTED
+    found = json.loads(written.read_text())
+    assert ([each["sessions"] for each in found["trials"]], found["complete"]) == ([1], False)
+    assert "interrupted, so far: 1 of 1 trials hold" in capsys.readouterr().out

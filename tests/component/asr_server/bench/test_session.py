@@ -175,6 +175,19 @@ async def test_an_answer_that_comes_twice_is_found():
     assert (await speak(server, "a", "b")).settle().doubled == 1
 
 
+@pytest.mark.parametrize("nonsense", ["<html>", "[]", b"\xff\x00"])
+async def test_a_message_that_makes_no_sense_is_found_and_the_rest_goes_on(nonsense):
+    server = Scripted()
+
+    async def babble(socket, name):
+        await socket.send(nonsense)
+        await server.answer(socket, name)
+
+    server.script[0] = babble
+    account = (await speak(server, "a", "b")).settle()
+    assert (account.sent, account.lost, account.doubled) == (2, 0, 1)
+
+
 async def test_words_of_another_utterance_are_found():
     server = Scripted()
 
