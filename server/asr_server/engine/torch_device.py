@@ -17,7 +17,7 @@ class TorchDevice:
     def __init__(self, name: str, threads: int) -> None:
         self._is_cuda = name.startswith("cuda")
         self.workers = 1 if self._is_cuda else min(MOST_WORKERS, threads)
-        torch.set_num_threads(threads // self.workers)
+        torch.set_num_threads(-(-threads // self.workers))  # no CPU is left idle by an odd number
 
     def is_lost(self, error: Exception) -> bool:
         """Say whether nothing can be computed after this error: a CUDA context does not recover."""

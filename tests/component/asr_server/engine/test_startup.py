@@ -93,5 +93,17 @@ def test_an_error_of_the_accelerator_loses_the_device():
     assert not device.is_lost(torch.OutOfMemoryError("CUDA out of memory"))
 
 
+@pytest.mark.parametrize(
+    ("threads", "workers", "each"), [(1, 1, 1), (2, 2, 1), (3, 2, 2), (4, 2, 2)]
+)
+def test_workers_leave_no_cpu_idle(threads, workers, each):
+    before = torch.get_num_threads()
+    try:
+        assert torch_device.TorchDevice("cpu", threads).workers == workers
+        assert torch.get_num_threads() == each
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_releasing_memory_is_harmless_on_a_cpu():
     torch_device.TorchDevice("cpu", 1).release_memory()
