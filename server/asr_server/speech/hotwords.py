@@ -1,7 +1,8 @@
 """Hotwords: words that the model should prefer, in every form that stock clients send them.
 
-Pure. Whatever comes in, at most MAX_HOTWORDS words of MAX_HOTWORD_CHARS characters come out; more
-is an error, for a list that is cut would be a riddle to those who wrote it.
+Pure. Whatever comes in, at most MAX_HOTWORDS words of MAX_HOTWORD_CHARS characters come out, and of
+MAX_HOTWORDS_CHARS in all; more is an error, for a list that is cut would be a riddle to those who
+wrote it.
 """
 
 import re
@@ -12,6 +13,7 @@ import msgspec
 
 MAX_HOTWORDS = 1000
 MAX_HOTWORD_CHARS = 64
+MAX_HOTWORDS_CHARS = 10_000
 DEFAULT_WEIGHT = 20  # what FunASR's own clients give a word without a weight
 MAX_WEIGHT = 1000
 
@@ -58,6 +60,9 @@ def _collect(pairs: Iterable[tuple[object, object]]) -> tuple[Hotword, ...]:
         raise ValueError(f"there may be {MAX_HOTWORDS} words, not {len(found)}")
     if any(len(word) > MAX_HOTWORD_CHARS for word in found):
         raise ValueError(f"a word may have {MAX_HOTWORD_CHARS} characters, not more")
+    chars = sum(map(len, found))
+    if chars > MAX_HOTWORDS_CHARS:
+        raise ValueError(f"all words may have {MAX_HOTWORDS_CHARS} characters, not {chars}")
     return tuple(Hotword(word, weight) for word, weight in found.items())
 
 

@@ -54,6 +54,10 @@ def test_too_many_words_and_words_too_long_are_refused_with_a_reason():
         hotwords.parse_hotwords([f"w{n}" for n in range(1001)])
     with pytest.raises(ValueError, match="a word may have 64 characters, not more"):
         hotwords.parse_hotwords("short " + "x" * 65)
+    full = [f"{n:03}".ljust(50, "x") for n in range(200)]
+    assert len(hotwords.parse_hotwords(full)) == 200
+    with pytest.raises(ValueError, match="all words may have 10000 characters, not 10001"):
+        hotwords.parse_hotwords([*full, "y"])
 
 
 @given(
