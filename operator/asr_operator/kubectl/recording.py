@@ -2,7 +2,7 @@
 
 Prometheus knows rates, not sessions: they are drawn anew, with the mean length of the inputs and at
 random moments, so that each minute brings the audio that it brought. What servers had to refuse
-counts as audio too.
+counts as audio too, by the rule of the operator: for lateness only while engines are busy.
 """
 
 import http.client
@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from asr_operator.autoscaler import service_model
+from asr_operator.autoscaler.replica_policy import LEAST_DUTY_RATIO
 from asr_operator.autoscaler.service_model import ServiceModel
 from asr_operator.kubectl.failure import PluginError
 from asr_operator.simulation.workload import Call
@@ -81,7 +82,6 @@ class Recorder:
         """Return what was recorded; raise `RecordingError` also when that is nothing."""
         audio = self._rate("asr_received_audio_seconds_total", span)
         inputs = self._rate("asr_received_items_total", span)
-        refused = self._rate('asr_refused_sessions_total{reason=~"full|overloaded"}', span)
         heard, came = math.fsum(audio.values()), math.fsum(inputs.values())
         if not heard:
             raise RecordingError(
@@ -90,8 +90,16 @@ class Recorder:
             )
         mean_s = heard / came if came else heard * span.step_s
         call_s = min(LONGEST_CALL_S, max(SHORTEST_CALL_S, mean_s))
+        refused = self._read_refused(span)
         demand = {at: rate + refused.get(at, 0.0) * call_s for at, rate in audio.items()}
         return Recording(draw_calls(demand, call_s, span, seed), call_s, self._read_model(span))
+
+    def _read_refused(self, span: Span) -> Series:
+        full = self._rate('asr_refused_sessions_total{reason="full"}', span)
+        late = self._rate('asr_refused_sessions_total{reason="overloaded"}', span)
+        duty = self._rate("asr_engine_busy_seconds_total", span, "avg")
+        counted = {at: rate for at, rate in late.items() if duty.get(at, 1.0) >= LEAST_DUTY_RATIO}
+        return {at: full.get(at, 0.0) + counted.get(at, 0.0) for at in full.keys() | counted.keys()}
 
     def _read_model(self, span: Span) -> ServiceModel:
         """Return what the batches teach, step by step; the model has no points without any.
@@ -108,10 +116,10 @@ class Recorder:
             if count > 0 and audio.get(at, 0.0) > 0 and busy.get(at, 0.0) > 0
         )
 
-    def _rate(self, counter: str, span: Span) -> Series:
+    def _rate(self, counter: str, span: Span, over: str = "sum") -> Series:
         window_s = max(span.step_s, SHORTEST_WINDOW_S)
         asked = {
-            "query": f"sum(rate({counter}[{window_s}s]) * {self._whose})",
+            "query": f"{over}(rate({counter}[{window_s}s]) * {self._whose})",
             "start": span.begin + span.step_s,
             "end": span.end,
             "step": span.step_s,

@@ -294,7 +294,7 @@ ANSWER = b'HTTP/1.0 200 OK\r\n\r\n{"data": {"result": []}}'
     ("token", "sent", "says"),
     [
         ("secret", [], "answers 307 and another address, {there}. The token is sent to"),
-        (None, [None] * 3, "has no audio of speech/speech-auto in that time"),
+        (None, [None] * 2, "has no audio of speech/speech-auto in that time"),
     ],
 )
 def test_a_token_is_for_the_address_that_was_named(plugin, files, token, sent, says):

@@ -59,7 +59,7 @@ def record(monkeypatch):
         def ask(_, path):
             asked = urllib.parse.parse_qs(path.partition("?")[2])["query"][0]
             record.asked.append(asked)
-            return answer(*[rates.get(re.match(r"sum\(rate\((\w+)", asked)[1], "0")] * 3)
+            return answer(*[rates.get(re.match(r"\w+\(rate\((\w+)", asked)[1], "0")] * 3)
 
         monkeypatch.setattr(recording.Recorder, "_ask", ask)
         return recording.Recorder("http://p", None, "speech", "demo").read(span, 1)
@@ -72,6 +72,20 @@ def test_without_inputs_all_that_was_heard_is_one(record):
     found = record({"asr_received_audio_seconds_total": "0.5"})
     assert found.call_s == 3 * 0.5 * 60
     assert [call.audio_s for call in found.calls] == [90.0]
+
+
+@pytest.mark.parametrize(("duty", "counted"), [("0.4", 0.5), ("0.6", 1.0)])
+def test_who_was_refused_beside_idle_engines_is_in_what_was_received(record, duty, counted):
+    found = record(
+        {
+            "asr_received_audio_seconds_total": "2",
+            "asr_received_items_total": "1",
+            "asr_refused_sessions_total": "0.5",  # for each of both reasons
+            "asr_engine_busy_seconds_total": duty,
+        }
+    )
+    brought = math.fsum(call.audio_s for call in found.calls)
+    assert brought == pytest.approx(3 * 60 * (2 + counted * 2), abs=2)
 
 
 @pytest.mark.parametrize(("hours", "window_s"), [(1, 240), (1000, 720)])
