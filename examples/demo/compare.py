@@ -19,7 +19,7 @@ from cluster import kubectl, say
 
 SERVICES = {"auto": "Auto", "fixed": "Fixed"}
 STEPS = ((20, 0.4, 0.4), (40, 0.4, 1.1), (90, 1.1, 1.1))
-RESULT = cluster.ROOT / "build/demo/compare.json"
+RESULTS = cluster.ROOT / "build/demo"
 SETTLE_S = 15
 BOUNDS = ("1.0", "2.0", "4.0", "8.0", "16.0")
 LABELS = 'stage="asr", le="%s"'
@@ -59,14 +59,14 @@ async def load_service(service: str, steps: str) -> dict[str, Any]:
     return dict(lines[-1])
 
 
-async def run_load() -> dict[str, dict[str, Any]]:
-    """Send both the same load at the same time; return what came of it for each."""
+async def run_load() -> tuple[float, dict[str, dict[str, Any]]]:
+    """Send both the same load; return how many sessions fill one, and what came of it for each."""
     fills_one = await loop.probe("fixed")
     steps = ",".join(f"{s}x{a * fills_one:.0f}-{b * fills_one:.0f}" for s, a, b in STEPS)
     say(f"  One server serves about {fills_one:.0f} sessions one by one; the load: {steps}")
     await asyncio.sleep(SETTLE_S)
     accounts = await asyncio.gather(*(load_service(name, steps) for name in SERVICES))
-    return dict(zip(SERVICES, accounts, strict=True))
+    return fills_one, dict(zip(SERVICES, accounts, strict=True))
 
 
 async def read_sizes(service: str) -> dict[str, float]:
@@ -93,6 +93,18 @@ def tell(name: str, account: dict[str, Any], sizes: dict[str, float]) -> None:
     say(f"         batches: {shares}")
 
 
+def save(name: str, fills_one: float, account: dict[str, Any], limit: int) -> None:
+    """Write down a service as `python -m benchmarks.autoscaling.reality` reads it."""
+    record = {
+        "what": f"examples/demo/compare.py, the service whose batching.mode is {SERVICES[name]}",
+        "fills_one": fills_one,
+        "spec": {"autoscaling": {"mode": "Off"}, "batching": {"mode": SERVICES[name]}},
+        "account": account,
+        "rows": [{"at_s": account["steps"][-1]["end_s"], "limit": limit, "ready": 1}],
+    }
+    (RESULTS / f"compare-{name}.json").write_text(json.dumps(record, indent=1))
+
+
 def main() -> None:
     """Run both, compare, write down."""
     cluster.remove_services()
@@ -101,26 +113,24 @@ def main() -> None:
     for name in SERVICES:
         cluster.wait_ready(name)
     before = {name: list_servers(name) for name in SERVICES}
-    accounts = asyncio.run(run_load())
+    fills_one, accounts = asyncio.run(run_load())
     after = {name: list_servers(name) for name in SERVICES}
-    sizes = {name: asyncio.run(read_sizes(name)) for name in SERVICES}
     for name in SERVICES:
-        tell(name, accounts[name], sizes[name])
+        status = cluster.observe("asr", name)["status"]
+        tell(name, accounts[name], asyncio.run(read_sizes(name)))
+        changes = [(each["from"], each["to"]) for each in status.get("scalingHistory", [])]
+        say(f"         changes of the batch size: {changes}")
+        save(name, fills_one, accounts[name], changes[-1][1] if changes else 1)
     auto, fixed = (accounts[name]["steps"][-1]["settled_p95_ms"] for name in SERVICES)
     say(f"  p95 of the last 20 s, Fixed over Auto: {fixed / auto:.1f}")
     say(f"  same servers all the time: {before == after}")
-    status = cluster.observe("asr", "auto")["status"]
-    changes = [(each["from"], each["to"]) for each in status.get("scalingHistory", [])]
-    say(f"  batch size of Auto: {changes}")
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    told = {"accounts": accounts, "sizes": sizes, "changes": changes, "same": before == after}
-    RESULT.write_text(json.dumps(told, indent=1))
+    say(f"  Records for benchmarks.autoscaling.reality: {RESULTS}/compare-*.json")
     sys.exit(0 if before == after else "a server was replaced")
 
 
 def kubectl_apply(manifest: dict[str, Any]) -> None:
     """Apply a manifest."""
-    path = RESULT.with_name(f"{manifest['metadata']['name']}.json")
+    path = RESULTS / f"{manifest['metadata']['name']}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(manifest))
     kubectl("apply", "-f", str(path))
