@@ -3,8 +3,8 @@
 Audio is mono 16 kHz int16. Which models and devices there are is not known here.
 """
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from asr_server.speech import hints, pieces, sounds, words
 
 Audio = NDArray[np.int16]
+Input = TypeVar("Input")
+Output = TypeVar("Output")
 
 
 class Vad(Protocol):
@@ -97,7 +99,12 @@ class Models(Protocol):
 
 
 class Device(Protocol):
-    """What an error means for the device, and what it can do about it."""
+    """Where a batch is computed, what an error means there, and what it can do about it."""
+
+    def compute(
+        self, compute: Callable[[Sequence[Input]], Sequence[Output]], inputs: Sequence[Input], /
+    ) -> Sequence[Output]:
+        """Compute a batch."""
 
     def is_lost(self, error: Exception) -> bool:
         """Say whether nothing can be computed after this error."""

@@ -9,14 +9,12 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from asr_server.engine import protocols
+from asr_server.engine.protocols import Input, Output
 
 logger = logging.getLogger(__name__)
 
-Input = TypeVar("Input")
-Output = TypeVar("Output")
 Compute = Callable[[Sequence[Input]], Sequence[Output]]
 
 
@@ -62,7 +60,7 @@ def _attempt(
     compute: Compute[Input, Output], inputs: Sequence[Input], device: protocols.Device
 ) -> Sequence[Output] | _Failure:
     try:
-        outputs = compute(inputs)
+        outputs = device.compute(compute, inputs)
         if len(outputs) != len(inputs):
             raise RuntimeError(f"{len(outputs)} answers came for {len(inputs)} inputs")
     except Exception as error:

@@ -8,7 +8,7 @@ from typing import Generic
 import msgspec
 
 from asr_server.engine import protocols, recovery
-from asr_server.engine.recovery import Input, Output
+from asr_server.engine.protocols import Input, Output
 from asr_server.link import messages
 from asr_server.scheduling import batch_rule, work, work_queue
 from asr_server.scheduling import service_time as service_times

@@ -1,10 +1,28 @@
 """What the engine itself asks of torch: threads, memory, and what an error means for the device."""
 
 import gc
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 
 MOST_WORKERS = 2  # stages overlap, and more batches at a time would be smaller ones
+# RuntimeErrors of the CPU, by torch's allocator and by C++ itself.
+_NO_MEMORY = ("can't allocate memory", "std::bad_alloc")
+# By oneDNN, which computes convolutions on a CPU: it has no memory, or no code for this shape.
+_NO_PRIMITIVE = (
+    "could not create a primitive",
+    "could not execute a primitive",
+    "could not create a memory object",
+)
+
+logger = logging.getLogger(__name__)
+
+Input = TypeVar("Input")
+Output = TypeVar("Output")
 
 
 class TorchDevice:
@@ -18,6 +36,28 @@ class TorchDevice:
         self._is_cuda = name.startswith("cuda")
         self.workers = 1 if self._is_cuda else min(MOST_WORKERS, threads)
         torch.set_num_threads(-(-threads // self.workers))  # no CPU is left idle by an odd number
+        self._lock = threading.Lock()
+        self._without_onednn = 0  # batches that are computed so
+        self._has_told = False
+
+    def compute(
+        self, compute: Callable[[Sequence[Input]], Sequence[Output]], inputs: Sequence[Input]
+    ) -> Sequence[Output]:
+        """Compute a batch, without oneDNN where that cannot.
+
+        What oneDNN had no memory for once it refuses ever after, for that shape (torch 2.15). If
+        memory is still short, that shows in the second attempt.
+        """
+        try:
+            return compute(inputs)
+        except RuntimeError as error:
+            if not any(text in str(error) for text in _NO_PRIMITIVE):
+                raise
+            level = logging.DEBUG if self._has_told else logging.WARNING
+            logger.log(level, "a batch is computed without oneDNN, slowly, as it says: %s", error)
+            self._has_told = True
+        with self._switch_off_onednn():
+            return compute(inputs)
 
     def is_lost(self, error: Exception) -> bool:
         """Say whether nothing can be computed after this error: a CUDA context does not recover."""
@@ -27,10 +67,24 @@ class TorchDevice:
         """Say whether a smaller batch may succeed."""
         if isinstance(error, MemoryError | torch.OutOfMemoryError):
             return True
-        return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+        return isinstance(error, RuntimeError) and any(text in str(error) for text in _NO_MEMORY)
 
     def release_memory(self) -> None:
         """Give cached blocks back, so that halves of the batch find room in one piece."""
         gc.collect()
         if self._is_cuda:
             torch.cuda.empty_cache()
+
+    @contextmanager
+    def _switch_off_onednn(self) -> Iterator[None]:
+        """Switch it off for the whole process: the other worker is slower meanwhile."""
+        self._count_without_onednn(1)
+        try:
+            yield
+        finally:
+            self._count_without_onednn(-1)
+
+    def _count_without_onednn(self, change: int) -> None:
+        with self._lock:
+            self._without_onednn += change
+            torch._C._set_mkldnn_enabled(not self._without_onednn)
