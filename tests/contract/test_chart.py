@@ -53,6 +53,7 @@ def called():
         (group, plural, "get"),
         (group, f"{plural}/status", "patch"),
         (*resource("Event"), "create"),
+        (*resource("Event"), "list"),  # what the kubelet says of volumes
         (*resource("Pod"), "patch"),  # annotations
     }
 

@@ -27,6 +27,7 @@ SCHEMA = VERSION["schema"]["openAPIV3Schema"]["properties"]
 DEMO = {"model": {"demo": {}}}
 CLAIM = {"model": {"pvc": {"claimName": "models"}}}
 POLICY = ServerPolicy(image="asr-server:1", image_patterns=("*",))
+AUTH = DEMO | {"service": {"auth": {"secretName": "speech-tokens"}}}
 BLIND = Tick(NoLoad(0, names.Reason.PROMETHEUS_NOT_CONFIGURED, "set it"))
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -50,6 +51,11 @@ CHILD_CHANGES = {
     "spec.replicas": (DEMO, 7),
     "spec.service.type": (DEMO, "NodePort"),
     "spec.service.port": (DEMO, 7000),
+    "spec.service.tls.secretName": (DEMO, "speech-tls"),
+    "spec.service.auth.secretName": (DEMO, "speech-tokens"),
+    "spec.service.auth.key": (AUTH, "list.txt"),
+    "spec.shedding.lateMilliseconds": (DEMO, 7),
+    "spec.shedding.partialIntervalMilliseconds": (DEMO, 7),
     "spec.lifecycle.drainTimeoutSeconds": (DEMO, 7),
     "spec.lifecycle.maxSurge": (DEMO, 7),
     "spec.lifecycle.maxUnavailable": (DEMO, 7),
@@ -136,7 +142,7 @@ def test_names_are_the_definition_s():
     assert CRD["spec"]["names"]["plural"] == names.PLURAL
 
 
-@pytest.mark.parametrize("source", [DEMO, CLAIM], ids=["demo", "pvc"])
+@pytest.mark.parametrize("source", [DEMO, CLAIM, AUTH], ids=["demo", "pvc", "auth"])
 def test_defaults_in_the_code_are_those_of_the_definition(source):
     assert spec.parse_spec(body(source)) == spec.parse_spec(body(defaulted(SCHEMA["spec"], source)))
 

@@ -72,6 +72,8 @@ def test_server_takes_every_choice_of_the_definition(field, flag):
         ("batching", "audioSeconds", "batch-audio-s"),
         ("batching", "maxWaitMilliseconds", "max-wait-ms"),
         ("runtime", "maxSessions", "max-sessions"),
+        ("shedding", "lateMilliseconds", "shed-late-ms"),
+        ("shedding", "partialIntervalMilliseconds", "partial-interval-ms"),
         ("lifecycle", "drainTimeoutSeconds", "drain-timeout"),
     ],
 )
@@ -146,6 +148,25 @@ def test_model_folder_is_on_the_mounted_claim():
 
     assert parsed(model=CLAIM).model.startswith(mounts["models"]["mountPath"])
     assert mounts["models"]["readOnly"] is True
+
+
+def test_certificate_and_tokens_are_where_their_secrets_are_mounted():
+    exposure = spec.Exposure(tls_secret="speech-tls", tokens=spec.SecretKey("tokens", "list.txt"))
+    found = parsed(exposure=exposure)
+    mounts = container(exposure=exposure)["volumeMounts"]
+    volumes = {each["name"]: each for each in template(exposure=exposure)["spec"]["volumes"]}
+
+    files = {
+        f"{mount['mountPath']}/{item['path']}": (volume["secretName"], item["key"])
+        for mount in mounts
+        if (volume := volumes[mount["name"]].get("secret"))
+        for item in volume["items"]
+    }
+
+    assert files[str(found.cert)] == ("speech-tls", "tls.crt")
+    assert files[str(found.key)] == ("speech-tls", "tls.key")
+    assert files[str(found.auth_tokens)] == ("tokens", "list.txt")
+    assert [each for each in mounts if "subPath" in each] == []
 
 
 def test_termination_log_is_the_one_that_kubernetes_reads():

@@ -18,9 +18,9 @@ import pytest
 from harness import asr, audit, cluster, release, speaking, waiting, wire
 
 ORDER = [
-    "definition", "service", "words", "impossible", "changes", "rollout", "repair", "absence",
-    "quiet", "schedules", "loop_retune", "operations", "loop_auto", "loop_modes", "loop_external",
-    "loop_keda", "deletion", "rights", "scope",
+    "definition", "service", "words", "impossible", "secure", "changes", "rollout", "repair",
+    "absence", "quiet", "schedules", "loop_retune", "operations", "loop_auto", "loop_modes",
+    "loop_external", "loop_keda", "deletion", "rights", "scope",
 ]  # fmt: skip
 NEEDS = {
     "audit_log": "ASR_CLUSTER_AUDIT_LOG",

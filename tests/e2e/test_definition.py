@@ -83,6 +83,10 @@ RULES: dict[tuple[str, str], tuple[object, object]] = {
     ("spec.batching.audioSeconds", "maximum"): (36_000, 36_001),
     ("spec.batching.maxWaitMilliseconds", "minimum"): (0, -1),
     ("spec.batching.maxWaitMilliseconds", "maximum"): (10_000, 10_001),
+    ("spec.shedding.lateMilliseconds", "minimum"): (0, -1),
+    ("spec.shedding.lateMilliseconds", "maximum"): (60_000, 60_001),
+    ("spec.shedding.partialIntervalMilliseconds", "minimum"): (0, -1),
+    ("spec.shedding.partialIntervalMilliseconds", "maximum"): (60_000, 60_001),
     ("spec.autoscaling", "rule"): ({"minReplicas": 10}, {"minReplicas": 11}),
     ("spec.autoscaling", "rule 2"): (
         {"minReplicas": 2, "schedules": [{**WINDOW, "minReplicas": 10}]},
@@ -157,6 +161,17 @@ RULES: dict[tuple[str, str], tuple[object, object]] = {
     ("spec.service.type", "enum"): ("LoadBalancer", "ExternalName"),
     ("spec.service.port", "minimum"): (1, 0),
     ("spec.service.port", "maximum"): (65_535, 65_536),
+    ("spec.service.tls", "required"): ({"secretName": "speech-tls"}, {}),
+    ("spec.service.tls.secretName", "minLength"): ("s", ""),
+    ("spec.service.tls.secretName", "maxLength"): ("s" * 253, "s" * 254),
+    ("spec.service.tls.secretName", "pattern"): ("speech.tls", "Speech_TLS"),
+    ("spec.service.auth", "required"): ({"secretName": "speech-tokens"}, {"key": "tokens"}),
+    ("spec.service.auth.secretName", "minLength"): ("s", ""),
+    ("spec.service.auth.secretName", "maxLength"): ("s" * 253, "s" * 254),
+    ("spec.service.auth.secretName", "pattern"): ("speech.tokens", "speech/tokens"),
+    ("spec.service.auth.key", "minLength"): ("k", ""),
+    ("spec.service.auth.key", "maxLength"): ("k" * 253, "k" * 254),
+    ("spec.service.auth.key", "pattern"): ("tokens.TXT", "../tokens"),
     ("spec.lifecycle", "rule"): (
         {"maxSurge": 0, "maxUnavailable": 1},
         {"maxSurge": 0, "maxUnavailable": 0},
@@ -196,6 +211,7 @@ DEFAULTS = {
         "audioSeconds": 120,
         "maxWaitMilliseconds": 20,
     },
+    "shedding": {"lateMilliseconds": 100, "partialIntervalMilliseconds": 2400},
     "autoscaling": {
         "mode": "Off",
         "minReplicas": 1,
@@ -265,6 +281,8 @@ def spec_with(path, value):
         spec["spec"]["model"]["demo"] = {}
     if path.startswith("spec.model.pvc."):
         place.setdefault("claimName", "models")
+    if path.startswith(("spec.service.tls.", "spec.service.auth.")):
+        place.setdefault("secretName", "speech")
     if path == "spec.autoscaling.minReplicas":
         place["maxReplicas"] = 1000
     return spec["spec"]
@@ -353,6 +371,12 @@ def test_path_of_a_claim_is_its_root_unless_said(create):
     model = create({"model": {"pvc": {"claimName": "models"}}})["spec"]["model"]
 
     assert model == {"pvc": {"claimName": "models", "path": "."}}
+
+
+def test_tokens_are_under_a_key_of_that_name_unless_said(create):
+    spec = create({"model": {"demo": {}}, "service": {"auth": {"secretName": "speech"}}})["spec"]
+
+    assert spec["service"]["auth"] == {"secretName": "speech", "key": "tokens"}
 
 
 def test_every_field_explains_itself(kubernetes, operator):

@@ -80,6 +80,8 @@ class Reason(StrEnum):
     CONTAINER_CONFIG_FAILED = "ContainerConfigFailed"
     CLAIM_MISSING = "ClaimMissing"
     CLAIM_NOT_BOUND = "ClaimNotBound"
+    SECRET_MISSING = "SecretMissing"
+    VOLUME_NOT_MOUNTED = "VolumeNotMounted"
 
     # CapacityAvailable
     SCHEDULED = "Scheduled"

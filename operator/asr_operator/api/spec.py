@@ -48,11 +48,32 @@ class Runtime:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretKey:
+    """One key of a Secret of the same namespace."""
+
+    secret_name: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Exposure:
-    """The Service that clients connect to."""
+    """The Service that clients connect to, and what they must bring.
+
+    `tls_secret` names a Secret of type kubernetes.io/tls, `tokens` where a list of tokens is.
+    """
 
     type: str = "ClusterIP"
     port: int = 10095
+    tls_secret: str | None = None
+    tokens: SecretKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shedding:
+    """When a server that is late with live speech leaves something undone; 0: never."""
+
+    late_ms: int = 100
+    partial_interval_ms: int = 2400
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +100,7 @@ class AsrServiceSpec:
     lifecycle: Lifecycle = Lifecycle()
     node_selector: tuple[tuple[str, str], ...] = ()
     hotwords: tuple[str, ...] = ()
+    shedding: Shedding = Shedding()
 
     @property
     def scaling(self) -> ScalingSpec:
@@ -134,7 +156,6 @@ def parse_service(body: Mapping[str, Any]) -> AsrService:
 def parse_spec(body: Mapping[str, Any]) -> AsrServiceSpec:
     """Read the spec of an AsrService; raise `FieldError` for a field that cannot be used."""
     spec = Section("spec", body.get("spec") or {})
-    exposure = spec.section("service")
     return AsrServiceSpec(
         model=_parse_model(spec.section("model")),
         runtime=_parse_runtime(spec.section("runtime")),
@@ -142,15 +163,11 @@ def parse_spec(body: Mapping[str, Any]) -> AsrServiceSpec:
         batching=autoscaling.parse_batch_policy(spec.section("batching")),
         autoscaling=autoscaling.parse_autoscaling(spec.section("autoscaling")),
         replicas=spec.integer("replicas", 1),
-        exposure=Exposure(
-            type=exposure.choice(
-                "type", ("ClusterIP", "NodePort", "LoadBalancer"), Exposure().type
-            ),
-            port=exposure.integer("port", Exposure().port),
-        ),
+        exposure=_parse_exposure(spec.section("service")),
         lifecycle=_parse_lifecycle(spec.section("lifecycle")),
         node_selector=_parse_node_selector(spec.section("placement")),
         hotwords=spec.section("model").texts("hotwords"),
+        shedding=_parse_shedding(spec.section("shedding")),
     )
 
 
@@ -182,6 +199,29 @@ def _parse_runtime(runtime: Section) -> Runtime:
 
 def _parse_amounts(amounts: Section) -> ComputeAmounts:
     return ComputeAmounts(cpu=amounts.quantity("cpu"), memory=amounts.quantity("memory"))
+
+
+def _parse_shedding(shedding: Section) -> Shedding:
+    default = Shedding()
+    return Shedding(
+        late_ms=shedding.integer("lateMilliseconds", default.late_ms),
+        partial_interval_ms=shedding.integer(
+            "partialIntervalMilliseconds", default.partial_interval_ms
+        ),
+    )
+
+
+def _parse_exposure(exposure: Section) -> Exposure:
+    default = Exposure()
+    auth = exposure.section("auth")
+    return Exposure(
+        type=exposure.choice("type", ("ClusterIP", "NodePort", "LoadBalancer"), default.type),
+        port=exposure.integer("port", default.port),
+        tls_secret=exposure.section("tls").text("secretName") if exposure.has("tls") else None,
+        tokens=SecretKey(auth.text("secretName"), auth.text("key", "tokens"))
+        if exposure.has("auth")
+        else None,
+    )
 
 
 def _parse_lifecycle(lifecycle: Section) -> Lifecycle:

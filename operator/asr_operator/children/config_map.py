@@ -42,6 +42,8 @@ def render_live_config(spec: AsrServiceSpec, knobs: Knobs, observed: str | None)
         "batch_audio_s": spec.batching.audio_s,
         "max_wait_ms": spec.batching.max_wait_ms,
         "max_sessions": spec.runtime.max_sessions,
+        "shed_late_ms": spec.shedding.late_ms,
+        "partial_interval_ms": spec.shedding.partial_interval_ms,
     }
     if spec.hotwords:  # what services without them are told stays as it was
         content["hotwords"] = list(spec.hotwords)

@@ -16,6 +16,7 @@ from asr_operator.api.spec import (
     Identity,
     Runtime,
 )
+from asr_operator.children import secret_volumes
 from asr_operator.children.config_map import LIVE_CONFIG_FILE
 from asr_operator.children.service import WEBSOCKET_PORT_NAME
 from asr_operator.state.plan import Manifest
@@ -100,6 +101,7 @@ def _build_container(owner: Identity, spec: AsrServiceSpec, policy: ServerPolicy
                 if isinstance(spec.model, ClaimModel)
                 else []
             ),
+            *secret_volumes.build_mounts(spec.exposure),
         ],
     }
 
@@ -117,6 +119,7 @@ def _build_arguments(spec: AsrServiceSpec) -> list[str]:
         f"--dtype={spec.runtime.dtype}",
         f"--live-config={LIVE_CONFIG_DIR / LIVE_CONFIG_FILE}",
         f"--drain-timeout={spec.lifecycle.drain_timeout_s}",
+        *secret_volumes.build_arguments(spec.exposure),
     ]
 
 
@@ -128,7 +131,7 @@ def _build_volumes(owner: Identity, spec: AsrServiceSpec) -> list[Manifest]:
     if isinstance(spec.model, ClaimModel):
         claim = {"claimName": spec.model.claim_name, "readOnly": True}
         volumes.append({"name": "models", "persistentVolumeClaim": claim})
-    return volumes
+    return volumes + secret_volumes.build_volumes(spec.exposure)
 
 
 def _build_resources(runtime: Runtime) -> dict[str, dict[str, str]]:

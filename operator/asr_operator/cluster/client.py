@@ -16,6 +16,7 @@ from asr_operator.state.plan import Manifest
 
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
 
+FORBIDDEN = 403
 NOT_FOUND = 404
 CONFLICT = 409
 NAMESPACE_TERMINATING = "NamespaceTerminating"

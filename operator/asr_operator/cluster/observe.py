@@ -5,12 +5,14 @@ Every read goes to the API server, so that no decision is made on a stale cache.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from asr_operator.api import names, scaling_status, spec, status
 from asr_operator.children.config_map import LIVE_CONFIG_FILE
-from asr_operator.cluster import client, drift, paths
+from asr_operator.children.secret_volumes import TLS_VOLUME
+from asr_operator.children.service import SECURE_PROTOCOL
+from asr_operator.cluster import client, drift, mounts, paths
 from asr_operator.state.observed import (
     Observed,
     ObservedChild,
@@ -27,15 +29,19 @@ POD_TEMPLATE_LABEL = "pod-template-hash"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What was read, as it is stored: the service, its children by kind, its server pods."""
+    """What was read, as it is stored: the service, its children by kind, its server pods.
+
+    `mount_failures` is what the kubelet says of volumes, by the name of the pod.
+    """
 
     service: Manifest
     children: Mapping[str, Manifest]
     pods: tuple[Manifest, ...]
+    mount_failures: Mapping[str, str] = field(default_factory=dict)
 
     def replace(self, changed: Mapping[str, Manifest]) -> "Snapshot":
         """Return the snapshot with newer versions of some children."""
-        return Snapshot(self.service, {**self.children, **changed}, self.pods)
+        return replace(self, children={**self.children, **changed})
 
 
 async def observe_service(cluster: client.Cluster, namespace: str, name: str) -> Snapshot | None:
@@ -49,7 +55,8 @@ async def observe_service(cluster: client.Cluster, namespace: str, name: str) ->
         cluster.get(paths.collection_path("Pod", namespace), {"labelSelector": selector}),
     )
     found = {kind: child for kind, child in zip(paths.CHILD_KINDS, children, strict=True) if child}
-    return Snapshot(service, found, tuple((pods or {}).get("items") or ()))
+    items = tuple((pods or {}).get("items") or ())
+    return Snapshot(service, found, items, await mounts.find_failures(cluster, namespace, items))
 
 
 def read_observed(snapshot: Snapshot) -> Observed:
@@ -63,14 +70,20 @@ def read_observed(snapshot: Snapshot) -> Observed:
     }
     deployment, exposed = own.get("Deployment"), own.get("Service")
     config_map = own.get("ConfigMap")
+    port = exposed["spec"]["ports"][0] if exposed else {}
     return Observed(
         service=service,
         status=status.parse_status(snapshot.service),
         children=children,
         deployment=read_deployment(deployment) if deployment else None,
-        service_port=exposed["spec"]["ports"][0]["port"] if exposed else None,
+        service_port=port.get("port"),
+        service_tls=port.get("appProtocol") == SECURE_PROTOCOL,
         config=read_config(config_map) if config_map else None,
-        pods=tuple(read_pod(pod) for pod in snapshot.pods if _is_live(pod)),
+        pods=tuple(
+            read_pod(pod, snapshot.mount_failures.get(pod["metadata"]["name"], ""))
+            for pod in snapshot.pods
+            if _is_live(pod)
+        ),
     )
 
 
@@ -104,7 +117,7 @@ def read_config(config_map: Manifest) -> ObservedConfig:
     )
 
 
-def read_pod(pod: Manifest) -> ObservedPod:
+def read_pod(pod: Manifest, mount_failure: str = "") -> ObservedPod:
     """Return the state of a server pod and of its one container."""
     metadata, observed = pod["metadata"], pod.get("status") or {}
     conditions = {found["type"]: found for found in observed.get("conditions") or ()}
@@ -125,6 +138,9 @@ def read_pod(pod: Manifest) -> ObservedPod:
         told_at=annotations.get(names.CONFIG_TOLD_ANNOTATION),
         deletion_cost=annotations.get(names.DELETION_COST_ANNOTATION),
         is_running="running" in state,
+        speaks_tls=any(volume["name"] == TLS_VOLUME for volume in pod["spec"].get("volumes") or ()),
+        is_preparing=mounts.is_preparing(pod),
+        mount_failure=mount_failure,
         waiting_reason=waiting.get("reason", ""),
         waiting_message=waiting.get("message", ""),
         terminated=_read_termination(state, container.get("lastState") or {}),

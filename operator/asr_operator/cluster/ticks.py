@@ -21,6 +21,8 @@ from asr_operator.state.tick import Tick
 
 # How often a service is looked at whose load is only reported.
 REPORT_INTERVAL_S = 60.0
+# How often a service is looked at while the kubelet gets a pod ready: it tells by events alone.
+PREPARING_INTERVAL_S = 10.0
 # Ticks come with new samples; this many intervals without one is a tick all the same.
 PATIENCE_INTERVALS = 1.5
 
@@ -119,9 +121,10 @@ def explain_silence(load: LoadSample | NoLoad, observed: Observed) -> LoadSample
 def decide_wait_s(observed: Observed) -> float:
     """Return after how long to look at a service again, at the latest."""
     spec = observed.service.spec
+    wait_s = PREPARING_INTERVAL_S if any(pod.is_preparing for pod in observed.pods) else math.inf
     if isinstance(spec, InvalidSpec) or not is_urgent(observed, spec):
-        return math.inf
-    return PATIENCE_INTERVALS * spec.autoscaling.behavior.interval_s
+        return wait_s
+    return min(wait_s, PATIENCE_INTERVALS * spec.autoscaling.behavior.interval_s)
 
 
 def is_urgent(observed: Observed, spec: AsrServiceSpec) -> bool:

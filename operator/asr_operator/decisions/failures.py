@@ -6,6 +6,7 @@ every change of a message is a write of the status.
 
 from asr_operator.api.names import Reason
 from asr_operator.api.spec import AsrServiceSpec
+from asr_operator.decisions import secret_failures
 from asr_operator.state.observed import ObservedPod, Termination
 from asr_operator.state.plan import Problem
 
@@ -37,6 +38,8 @@ def find_model_failure(pod: ObservedPod) -> Problem | None:
             Reason.CONTAINER_CONFIG_FAILED,
             f"The server container cannot be started: {shorten(pod.waiting_message)}.",
         )
+    if pod.mount_failure:
+        return secret_failures.explain_mount_failure(shorten(pod.mount_failure))
     if pod.terminated is not None:
         return _explain_termination(pod.terminated)
     if pod.unschedulable is not None:
@@ -113,10 +116,11 @@ def _explain_termination(ended: Termination) -> Problem | None:
             " hold asr, vad and, optionally, punc.",
         )
     if ended.exit_code == EXIT_SETTINGS:
+        advice = secret_failures.advise(ended.message) or (
+            "Correct spec.runtime, or run a server image that fits this operator."
+        )
         return Problem(
-            Reason.SETTINGS_REFUSED,
-            f"The server refuses its settings: {detail}. Correct spec.runtime, or run a server"
-            " image that fits this operator.",
+            Reason.SETTINGS_REFUSED, f"The server refuses its settings: {detail}. {advice}"
         )
     if ended.exit_code == 0:
         return None

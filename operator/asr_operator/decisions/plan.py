@@ -11,7 +11,7 @@ from asr_operator.api import names
 from asr_operator.api.names import Reason
 from asr_operator.api.spec import AsrService, AsrServiceSpec, InvalidSpec
 from asr_operator.children import config_map, deployment, disruption_budget, service
-from asr_operator.decisions import knobs
+from asr_operator.decisions import knobs, rollout
 from asr_operator.state.observed import Observed
 from asr_operator.state.plan import Knobs, Manifest, Plan, Problem
 from asr_operator.state.policy import ServerPolicy
@@ -76,7 +76,7 @@ def _build_children(
         config_map.build_config_map(
             owner, spec, decided, observed.config.text if observed.config else None
         ),
-        service.build_service(owner, spec),
+        service.build_service(owner, spec, tls=rollout.speaks_tls(observed, spec)),
         disruption_budget.build_disruption_budget(owner),
         deployment.build_deployment(owner, spec, policy, decided),
     )

@@ -69,7 +69,6 @@ def decide_status(
         ConditionType.CAPACITY_AVAILABLE: conditions.judge_capacity(fleet),
     }
     verdicts = {**causes, **_judge_scaling(observed, spec, plan, tick)}
-    service, port = observed.service.identity, observed.service_port
     new = AsrServiceStatus(
         observed_generation=observed.service.generation,
         conditions=tuple(
@@ -77,8 +76,8 @@ def decide_status(
         ),
         replicas=observed.deployment.replicas if observed.deployment else 0,
         ready_replicas=fleet.ready,
-        selector=names.render_selector_text(names.render_selector(service.name)),
-        url=service_child.render_url(service, port) if port is not None else "",
+        selector=names.render_selector_text(names.render_selector(observed.service.identity.name)),
+        url=_render_url(observed),
         desired_batch_size=config_map.read_batch_size(
             observed.config.text if observed.config else None
         ),
@@ -92,6 +91,11 @@ def decide_status(
     )
     known = steadiness.keep_unasked(observed.status, new)
     return steadiness.keep_numbers(observed.status, known, now)
+
+
+def _render_url(observed: Observed) -> str:
+    service, port = observed.service.identity, observed.service_port
+    return "" if port is None else service_child.render_url(service, port, tls=observed.service_tls)
 
 
 def _judge_scaling(

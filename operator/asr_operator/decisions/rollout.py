@@ -65,6 +65,16 @@ def select_newest(pods: tuple[ObservedPod, ...]) -> tuple[ObservedPod, ...]:
     return tuple(pod for pod in ordered if pod.template == ordered[0].template)
 
 
+def speaks_tls(observed: Observed, spec: AsrServiceSpec) -> bool:
+    """Return whether clients need TLS: with the servers that are ready, else as the spec says.
+
+    While servers with and without it are ready, after a change of the spec, the answer is no: a
+    gateway and the status go over when the last server without TLS has gone.
+    """
+    ready = [pod.speaks_tls for pod in observed.pods if pod.is_ready]
+    return all(ready) if ready else spec.exposure.tls_secret is not None
+
+
 def _find_desired(spec: AsrServiceSpec | None, deployment: ObservedDeployment | None) -> int:
     if spec is not None and spec.autoscaling.mode != "Auto":
         return spec.replicas

@@ -106,7 +106,8 @@ def _list_entries(seen: Subject, now: datetime) -> Iterator[Entry]:
     if not seen.is_seen:
         return
     if status.url:
-        yield Entry("address", status.url)
+        needs_token = spec is not None and spec.exposure.tokens is not None
+        yield Entry("address", status.url + " (with a token)" * needs_token)
     if spec is not None:
         if status.load is not None:
             age = phrases.render_age(status.load.time, now)

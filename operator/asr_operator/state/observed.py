@@ -68,6 +68,8 @@ class ObservedPod:
     it last ended; `unschedulable` is the scheduler's message when no node takes the pod. `ready_at`
     is when it last became ready. `told_generation` is the generation of the live configuration that
     the pod's annotation has, written at `told_at`; `deletion_cost` is what its annotation says.
+    `speaks_tls` is whether its server was started with a certificate. `is_preparing` is whether the
+    kubelet still gets its volumes and network ready; `mount_failure` is why a volume is not.
     """
 
     name: str
@@ -83,6 +85,9 @@ class ObservedPod:
     told_generation: int | None = None
     told_at: str | None = None
     deletion_cost: str | None = None
+    speaks_tls: bool = False
+    is_preparing: bool = False
+    mount_failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +95,8 @@ class Observed:
     """Everything that decisions need to know of one service.
 
     `children` holds every object with the name of a child; the fields after it are about those
-    that belong to the service. `service_port` is the port of the Service, `config` the live
-    configuration.
+    that belong to the service. `service_port` is the port of the Service, `service_tls` whether it
+    says that there is TLS behind it, `config` the live configuration.
     """
 
     service: spec.AsrService
@@ -99,5 +104,6 @@ class Observed:
     children: tuple[ObservedChild, ...] = ()
     deployment: ObservedDeployment | None = None
     service_port: int | None = None
+    service_tls: bool = False
     config: ObservedConfig | None = None
     pods: tuple[ObservedPod, ...] = ()

@@ -88,6 +88,8 @@ class ApiServer:
         manifest = copy.deepcopy({**manifest, **fields})
         metadata = manifest["metadata"]
         metadata.setdefault("namespace", NAMESPACE)
+        if manifest["kind"] == "Pod":
+            manifest.setdefault("spec", {})
         kinds = {kind: key for key, names in RESOURCES.items() for kind in names.values()}
         prefix = kinds[manifest["kind"]]
         plural = next(p for p, kind in RESOURCES[prefix].items() if kind == manifest["kind"])
@@ -247,8 +249,15 @@ class ApiServer:
 
 def selects(query, manifest):
     labels = manifest["metadata"].get("labels", {})
-    terms = filter(None, query.get("labelSelector", "").split(","))
-    return all(labels.get(key) == value for key, value in (term.split("=") for term in terms))
+    about = manifest.get("involvedObject", {})
+    fields = {"reason": manifest.get("reason")} | {
+        f"involvedObject.{key}": value for key, value in about.items()
+    }
+    return all(
+        found.get(key) == value
+        for selector, found in (("labelSelector", labels), ("fieldSelector", fields))
+        for key, value in (term.split("=") for term in query.get(selector, "").split(",") if term)
+    )
 
 
 def render_fields(body):

@@ -15,6 +15,7 @@ from asr_operator.state.policy import ServerPolicy
 KEY = ("speech", "demo")
 CHILDREN = ["configmaps", "services", "poddisruptionbudgets", "deployments"]
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+TIME = "2026-01-01T12:00:00Z"
 
 
 @pytest.fixture
@@ -287,6 +288,75 @@ async def test_failures_of_pods_reach_the_status(api_server, asr_service, run):
     assert reasons(api_server)["ModelReady"] == "ModelFailed"
     assert "no asr folder" in status["lastFailure"]["message"]
     assert "Warning" in {event["type"] for event in api_server.all("events")}
+
+
+@pytest.fixture
+def waiting_pod(api_server, asr_service, run):
+    """A service with a certificate whose server serves, while the next waits for its Secret."""
+
+    async def make():
+        asr_service()
+        await run()
+        asr_service(service={"tls": {"secretName": "cert"}})
+        running = {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 1, "readyReplicas": 1}
+        set_status(api_server, "deployments", "demo", running)
+        labels = api_server.find("deployments", "demo")["spec"]["template"]["metadata"]["labels"]
+        old = {"name": "demo-1-a", "labels": labels | {"pod-template-hash": "1"}}
+        ready = {"conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": TIME}]}
+        api_server.put({"kind": "Pod", "metadata": old, "status": ready})
+        new = {"name": "demo-2-a", "labels": labels | {"pod-template-hash": "2"}}
+        preparing = {"PodScheduled": "True", "PodReadyToStartContainers": "False"}
+        conditions = [{"type": type_, "status": status} for type_, status in preparing.items()]
+        return api_server.put(
+            {
+                "kind": "Pod",
+                "metadata": new | {"creationTimestamp": TIME},
+                "spec": {"volumes": [{"name": "tls"}]},
+                "status": {"conditions": conditions},
+            }
+        )
+
+    return make
+
+
+def tell_of_volume(api_server, pod):
+    about = {"kind": "Pod", "uid": pod["metadata"]["uid"]}
+    cause = 'MountVolume.SetUp failed for volume "tls" : secret "cert" not found'
+    for name, uid in (("told", about["uid"]), ("of-another", "uid-other")):
+        told = {"metadata": {"name": name}, "involvedObject": about | {"uid": uid}}
+        message = cause if name == "told" else "of another pod"
+        event = {"kind": "Event", "reason": "FailedMount", "message": message}
+        api_server.put(event | told | {"lastTimestamp": TIME})
+
+
+async def test_a_secret_that_is_missing_is_told_while_the_previous_servers_serve(
+    api_server, run, waiting_pod
+):
+    tell_of_volume(api_server, await waiting_pod())
+    await run()
+    status = api_server.find("asrservices", "demo")["status"]
+    assert reasons(api_server)["ModelReady"] == "SecretMissing"
+    assert reasons(api_server)["Ready"] == "ServingPreviousVersion"
+    assert status["lastFailure"]["message"].startswith(
+        'A server pod waits for a Secret: secret "cert" not found. Create it'
+    )
+    assert "SecretMissing" in {event["reason"] for event in api_server.all("events")}
+    # Who serves has no certificate, so clients must not be told to ask for one.
+    assert status["url"].startswith("ws://")
+    assert "appProtocol" not in api_server.find("services", "demo")["spec"]["ports"][0]
+    assert await run() == (Outcome.DONE, [])
+
+
+async def test_an_operator_that_may_not_read_events_works_all_the_same(
+    api_server, run, waiting_pod, refused
+):
+    tell_of_volume(api_server, await waiting_pod())
+    api_server.refuse("GET", "events", refused(403))
+    assert (await run())[0] is Outcome.DONE
+    assert reasons(api_server)["ModelReady"] == "NoServer"
+    api_server.refuse("GET", "events", refused(500))
+    with pytest.raises(client.ApiError, match="500"):
+        await run()
 
 
 @pytest.mark.parametrize(

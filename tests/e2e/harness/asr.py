@@ -134,7 +134,8 @@ class Service:
         address = next(
             each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP"
         )
-        return f"ws://{address}:{port['nodePort']}"
+        secure = port.get("appProtocol") == "kubernetes.io/wss"
+        return f"{'wss' if secure else 'ws'}://{address}:{port['nodePort']}"
 
     def metrics(self) -> dict[str, "Metrics"]:
         """Scrape every pod through the API server's proxy."""

@@ -27,6 +27,7 @@ PATHS = {
     "PodDisruptionBudget": "apis/policy/v1/{}poddisruptionbudgets",
     "ReplicaSet": "apis/apps/v1/{}replicasets",
     "ScaledObject": "apis/keda.sh/v1alpha1/{}scaledobjects",
+    "Secret": "api/v1/{}secrets",
     "Service": "api/v1/{}services",
 }
 

@@ -22,6 +22,8 @@ from asr_operator.api.spec import (
     InvalidSpec,
     Lifecycle,
     Runtime,
+    SecretKey,
+    Shedding,
 )
 
 ROOT = Path(__file__).parents[4]
@@ -52,7 +54,13 @@ FULL = {
         "behavior": {"demand": {"windowSeconds": 7}, "fallback": {"replicas": 3}},
     },
     "replicas": 6,
-    "service": {"type": "NodePort", "port": 80},
+    "service": {
+        "type": "NodePort",
+        "port": 80,
+        "tls": {"secretName": "cert"},
+        "auth": {"secretName": "clients", "key": "list.txt"},
+    },
+    "shedding": {"lateMilliseconds": 8, "partialIntervalMilliseconds": 9},
     "lifecycle": {
         "drainTimeoutSeconds": 1,
         "maxSurge": 2,
@@ -84,7 +92,8 @@ def test_every_field_is_read():
             behavior=Behavior(demand=DemandWindows(window_s=7), fallback=Fallback(replicas=3)),
         ),
         replicas=6,
-        exposure=Exposure(type="NodePort", port=80),
+        exposure=Exposure("NodePort", 80, "cert", SecretKey("clients", "list.txt")),
+        shedding=Shedding(late_ms=8, partial_interval_ms=9),
         lifecycle=Lifecycle(
             drain_timeout_s=1, max_surge=2, max_unavailable=3, progress_deadline_s=40
         ),
@@ -124,6 +133,9 @@ def test_absent_fields_have_the_defaults_of_the_definition():
         ({"autoscaling": {"mode": "On"}}, "spec.autoscaling.mode must be one of Off, Auto"),
         ({"autoscaling": {"minReplicas": 11}}, "spec.autoscaling: 1 <= minReplicas <="),
         ({"service": {"type": "ExternalName"}}, "spec.service.type must be one of ClusterIP"),
+        ({"service": {"tls": {}}}, "spec.service.tls.secretName must be a string"),
+        ({"service": {"auth": {"key": "a"}}}, "spec.service.auth.secretName must be a string"),
+        ({"shedding": {"lateMilliseconds": -1}}, "spec.shedding.lateMilliseconds must be"),
         ({"placement": {"nodeSelector": {"a": 1}}}, "spec.placement.nodeSelector.a must be"),
     ],
 )

@@ -12,6 +12,8 @@ from asr_operator.api.spec import (
     Exposure,
     Lifecycle,
     Runtime,
+    SecretKey,
+    Shedding,
 )
 from asr_operator.children import config_map, deployment, disruption_budget, pod, service
 
@@ -46,7 +48,7 @@ def test_every_child_belongs_to_the_service(owner, policy, demo_spec, knobs):
     spec = demo_spec()
     for child in (
         config_map.build_config_map(owner, spec, knobs(spec), None),
-        service.build_service(owner, spec),
+        service.build_service(owner, spec, tls=False),
         disruption_budget.build_disruption_budget(owner),
         deployment.build_deployment(owner, spec, policy, knobs(spec)),
     ):
@@ -69,7 +71,7 @@ def test_everything_selects_the_server_pods(owner, built, demo_spec):
     budget = disruption_budget.build_disruption_budget(owner)["spec"]
     assert made["selector"]["matchLabels"] == SELECTOR
     assert budget["selector"]["matchLabels"] == SELECTOR
-    assert service.build_service(owner, spec)["spec"]["selector"] == SELECTOR
+    assert service.build_service(owner, spec, tls=True)["spec"]["selector"] == SELECTOR
     assert made["template"]["metadata"]["labels"] == LABELS
 
 
@@ -78,7 +80,9 @@ def test_running_servers_take_over_new_bounds_without_being_replaced(
 ):
     before = demo_spec()
     after = demo_spec(
-        batching=BatchPolicy(size=1, audio_s=2, max_wait_ms=3), runtime=Runtime(max_sessions=4)
+        batching=BatchPolicy(size=1, audio_s=2, max_wait_ms=3),
+        runtime=Runtime(max_sessions=4),
+        shedding=Shedding(late_ms=5, partial_interval_ms=6),
     )
     assert built(before) == built(after)
     first = config_map.render_live_config(before, knobs(before), None)
@@ -90,6 +94,8 @@ def test_running_servers_take_over_new_bounds_without_being_replaced(
         "batch_audio_s": 2,
         "max_wait_ms": 3,
         "max_sessions": 4,
+        "shed_late_ms": 5,
+        "partial_interval_ms": 6,
     }
 
 
@@ -118,6 +124,8 @@ def test_running_servers_take_over_hotwords_and_are_told_of_none_if_there_are_no
         {"runtime": Runtime(limits=ComputeAmounts(memory="1Gi"))},
         {"lifecycle": Lifecycle(drain_timeout_s=1)},
         {"node_selector": (("a", "b"),)},
+        {"exposure": Exposure(tls_secret="cert")},
+        {"exposure": Exposure(tokens=SecretKey("tokens", "list"))},
     ],
 )
 def test_other_changes_replace_the_servers(built, demo_spec, change):
@@ -309,10 +317,51 @@ def test_images_are_pulled_with_the_secrets_of_the_policy(built, demo_spec):
 
 def test_the_service_leads_to_the_websocket_port(owner, demo_spec):
     spec = demo_spec(exposure=Exposure("LoadBalancer", 80))
-    made = service.build_service(owner, spec)["spec"]
+    made = service.build_service(owner, spec, tls=False)["spec"]
     assert made["type"] == "LoadBalancer"
     assert made["ports"] == [{"name": "ws", "port": 80, "targetPort": "ws", "protocol": "TCP"}]
-    assert service.render_url(owner, 80) == "ws://demo.speech.svc:80"
+    assert service.render_url(owner, 80, tls=False) == "ws://demo.speech.svc:80"
+
+
+def test_the_service_says_that_there_is_tls_behind_it(owner, demo_spec):
+    (port,) = service.build_service(owner, demo_spec(), tls=True)["spec"]["ports"]
+    assert port["appProtocol"] == "kubernetes.io/wss"
+    assert service.render_url(owner, 80, tls=True) == "wss://demo.speech.svc:80"
+
+
+@pytest.mark.parametrize(
+    ("exposure", "volumes", "arguments"),
+    [
+        (Exposure(), {}, []),
+        (
+            Exposure(tls_secret="cert"),
+            {"tls": ("cert", {"tls.crt": "tls.crt", "tls.key": "tls.key"})},
+            ["--cert=/etc/asr-server/tls/tls.crt", "--key=/etc/asr-server/tls/tls.key"],
+        ),
+        (
+            Exposure(tokens=SecretKey("clients", "list.txt")),
+            {"auth": ("clients", {"list.txt": "tokens"})},
+            ["--auth-tokens=/etc/asr-server/auth/tokens"],
+        ),
+    ],
+)
+def test_secrets_are_mounted_to_be_read_and_no_key_of_them_that_is_not_used(
+    built, container, demo_spec, exposure, volumes, arguments
+):
+    spec = demo_spec(exposure=exposure)
+    found = {
+        each["name"]: (
+            each["secret"]["secretName"],
+            {item["key"]: item["path"] for item in each["secret"]["items"]},
+        )
+        for each in built(spec)["spec"]["template"]["spec"]["volumes"]
+        if "secret" in each
+    }
+    mounts = {each["name"]: each for each in container(spec)["volumeMounts"]}
+    assert found == volumes
+    assert all(mounts[name]["readOnly"] for name in volumes)
+    assert mounts.keys() == {"live-config", "tmp", *volumes}
+    assert container(spec)["args"][len(container(demo_spec())["args"]) :] == arguments
 
 
 def test_the_default_never_takes_down_a_ready_replica(built, demo_spec):

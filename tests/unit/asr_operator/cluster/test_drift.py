@@ -22,7 +22,7 @@ def desired(stored, stored_service, stored_policy, knobs):
     live_config = stored["ConfigMap"]["data"]["config.json"]
     built = (
         config_map.build_config_map(owner, spec, knobs(spec), live_config),
-        service.build_service(owner, spec),
+        service.build_service(owner, spec, tls=spec.exposure.tls_secret is not None),
         disruption_budget.build_disruption_budget(owner),
         deployment.build_deployment(owner, spec, stored_policy, knobs(spec)),
     )

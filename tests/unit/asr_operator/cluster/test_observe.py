@@ -6,6 +6,10 @@ import pytest
 from asr_operator.cluster import observe
 from asr_operator.state.observed import ObservedDeployment, ObservedPod, Termination
 
+PREPARING = [
+    {"type": "PodScheduled", "status": "True"},
+    {"type": "PodReadyToStartContainers", "status": "False"},
+]
 CREATED = "2026-01-01T00:00:00Z"
 DESIRED = {"demo": 1, "claim": 3}
 
@@ -141,13 +145,23 @@ def test_a_deployment_is_read(status, expected):
             {"containerStatuses": [{"state": {"terminated": {"exitCode": 2}}}]},
             {"terminated": Termination(2)},
         ),
+        ({"conditions": PREPARING}, {"is_preparing": True}),
+        ({"conditions": PREPARING[1:]}, {}),
+        ({"conditions": [PREPARING[0], PREPARING[1] | {"status": "True"}]}, {}),
     ],
 )
 def test_a_pod_is_read(status, expected):
     labels = {"pod-template-hash": "7f"}
     metadata = {"name": "demo-7f-a", "labels": labels, "creationTimestamp": CREATED}
-    pod = observe.read_pod({"metadata": metadata, "status": status})
+    pod = observe.read_pod({"metadata": metadata, "spec": {}, "status": status})
     assert pod == ObservedPod(name="demo-7f-a", template="7f", created_at=CREATED, **expected)
+
+
+@pytest.mark.parametrize(("volume", "speaks_tls"), [("tls", True), ("tmp", False)])
+def test_a_server_speaks_tls_if_it_has_a_certificate(volume, speaks_tls):
+    metadata = {"name": "demo-7f-a", "creationTimestamp": CREATED}
+    pod = observe.read_pod({"metadata": metadata, "spec": {"volumes": [{"name": volume}]}})
+    assert pod.speaks_tls is speaks_tls
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,18 @@ def test_a_service_is_looked_at_as_often_as_something_may_happen(
     assert ticks.decide_wait_s(seen) == wait_s
 
 
+@pytest.mark.parametrize(
+    ("scaling", "is_preparing", "wait_s"),
+    [("Off", True, 10), ("Auto", True, 10), ("Auto", False, 22.5), ("Off", False, math.inf)],
+)
+def test_a_pod_that_is_being_prepared_is_looked_at_again_soon(
+    observed, demo_spec, pod, scaling, is_preparing, wait_s
+):
+    spec = demo_spec(autoscaling=Autoscaling(scaling))
+    seen = observed(spec, pods=(pod(is_running=False, is_preparing=is_preparing),))
+    assert ticks.decide_wait_s(seen) == wait_s
+
+
 def test_pods_are_new_until_they_have_been_ready_for_a_window(observed, demo_spec, pod, now):
     def ready(name, age_s):
         at = render_time(now - timedelta(seconds=age_s))

@@ -5,6 +5,7 @@ from asr_operator.decisions import failures
 from asr_operator.state.observed import Termination
 
 PULL_ERROR = 'failed to resolve reference "nowhere.example/x:1": not found'
+MOUNT = "MountVolume.SetUp failed for volume"
 NO_GPU = (
     "0/1 nodes are available: 1 Insufficient nvidia.com/gpu. no new claims to deallocate,"
     " preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
@@ -38,6 +39,45 @@ NO_GPU = (
             {"terminated": Termination(2, "Error", "--dtype: float16 needs cuda")},
             Reason.SETTINGS_REFUSED,
             "--dtype: float16 needs cuda. Correct spec.runtime",
+        ),
+        (
+            {"terminated": Termination(2, "Error", "asr-server: --cert /a, --key /b: no PEM")},
+            Reason.SETTINGS_REFUSED,
+            "no PEM. Correct the Secret that spec.service.tls.secretName names",
+        ),
+        (
+            {"terminated": Termination(2, "Error", "asr-server: --auth-tokens /a: has no token")},
+            Reason.SETTINGS_REFUSED,
+            "has no token. Correct the Secret that spec.service.auth names",
+        ),
+        (
+            {"mount_failure": f'{MOUNT} "tls" : secret "cert" not found'},
+            Reason.SECRET_MISSING,
+            'secret "cert" not found. Create it with the keys tls.crt and tls.key, or correct'
+            " spec.service.tls.secretName.",
+        ),
+        (
+            {"mount_failure": f'{MOUNT} "auth" : references non-existent secret key: tokens'},
+            Reason.SECRET_MISSING,
+            "non-existent secret key: tokens. Create it with the key that spec.service.auth.key",
+        ),
+        (
+            {
+                "mount_failure": f'{MOUNT} "auth" : secret "a" not found;'
+                f' {MOUNT} "tls" : secret "b" not found'
+            },
+            Reason.SECRET_MISSING,
+            'secret "a" not found; secret "b" not found. Create it with the key that',
+        ),
+        (
+            {"mount_failure": f'{MOUNT} "models" : mount failed: exit status 32'},
+            Reason.VOLUME_NOT_MOUNTED,
+            "exit status 32. The kubelet tries again by itself",
+        ),
+        (
+            {"mount_failure": f'{MOUNT} "models" : secret "nfs" not found'},
+            Reason.VOLUME_NOT_MOUNTED,
+            'secret "nfs" not found. The kubelet',
         ),
         (
             {"terminated": Termination(137, "OOMKilled")},

@@ -198,6 +198,7 @@ def test_what_is_reported_was_observed(observed, decide, deployment, config):
     )
     status = decide(seen)
     assert status.url == "ws://demo.speech.svc:80"
+    assert decide(replace(seen, service_tls=True)).url == "wss://demo.speech.svc:80"
     assert status.desired_batch_size == 5
     assert (status.replicas, status.ready_replicas) == (3, 1)
     assert status.observed_generation == 3

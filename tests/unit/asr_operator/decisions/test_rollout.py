@@ -1,7 +1,7 @@
 import pytest
 
 from asr_operator.api.names import Reason
-from asr_operator.api.spec import InvalidSpec, Lifecycle
+from asr_operator.api.spec import Exposure, InvalidSpec, Lifecycle
 from asr_operator.decisions import rollout
 from asr_operator.state.observed import Termination
 
@@ -27,6 +27,25 @@ def test_a_rollout_is_complete_when_every_replica_is_current_and_ready(
 def test_nothing_is_there_before_the_deployment(observed):
     fleet = rollout.judge_rollout(observed())
     assert (fleet.ready, fleet.updated, fleet.is_complete) == (0, 0, False)
+
+
+@pytest.mark.parametrize(
+    ("ready", "asked", "speaks_tls"),
+    [
+        ((), True, True),
+        ((), False, False),
+        ((False,), True, False),  # their successors wait for a Secret
+        ((False, True), True, False),
+        ((True, True), False, True),
+    ],
+)
+def test_clients_need_tls_with_the_servers_that_are_ready(
+    observed, demo_spec, pod, ready, asked, speaks_tls
+):
+    spec = demo_spec(exposure=Exposure(tls_secret="cert" if asked else None))
+    starting = pod(speaks_tls=asked)
+    pods = (starting, *(pod(is_ready=True, speaks_tls=tls) for tls in ready))
+    assert rollout.speaks_tls(observed(spec, pods=pods), spec) is speaks_tls
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,11 @@ def test_healthy_service_is_told_in_four_lines(lines, seen):
     ]
 
 
+def test_address_says_that_clients_need_a_token(lines, seen):
+    told = lines(seen(spec={"service": {"auth": {"secretName": "clients"}}}))
+    assert entry(told, "address") == "ws://demo.speech.svc:10095 (with a token)"
+
+
 @pytest.mark.parametrize(
     ("spec", "status", "text"),
     [

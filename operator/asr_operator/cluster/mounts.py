@@ -1,0 +1,69 @@
+"""Why the volumes of a server pod cannot be mounted: only the kubelet's events tell.
+
+A pod whose Secret is missing has no other sign than that it stays as it is. So events are asked for
+while a pod is being prepared, and of one pod only: the others wait for the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from asr_operator.api import status
+from asr_operator.cluster import client, paths
+from asr_operator.state.plan import Manifest
+
+# The kubelet tries again within two minutes and two seconds; what it says no more is over.
+RETRY_S = 150.0
+# What it says beside the cause, after a while.
+SUMMARY = "Unable to attach or mount volumes"
+
+
+def is_preparing(pod: Manifest) -> bool:
+    """Return whether a pod has a node, but not yet its volumes and its network."""
+    found = {each["type"]: each["status"] for each in _conditions(pod)}
+    return found.get("PodScheduled") == "True" and found.get("PodReadyToStartContainers") == "False"
+
+
+async def find_failures(
+    cluster: client.Cluster, namespace: str, pods: Sequence[Manifest]
+) -> dict[str, str]:
+    """Return what the kubelet says of the volumes of the newest pod that is being prepared."""
+    waiting = [
+        pod["metadata"]
+        for pod in pods
+        if is_preparing(pod) and "deletionTimestamp" not in pod["metadata"]
+    ]
+    if not waiting:
+        return {}
+    newest = max(waiting, key=lambda metadata: (metadata["creationTimestamp"], metadata["name"]))
+    query = {"fieldSelector": f"involvedObject.uid={newest['uid']},reason=FailedMount"}
+    try:
+        found = await cluster.get(paths.collection_path("Event", namespace), query)
+    except client.ApiError as error:
+        if error.status != client.FORBIDDEN:
+            raise
+        return {}  # with fewer rights than the chart gives, the cause stays untold, no more
+    return {newest["name"]: read_failure(found.get("items") or ())}
+
+
+def read_failure(events: Sequence[Mapping[str, Any]]) -> str:
+    """Return what is wrong by events of one pod, in an order that does not vary; "" if nothing."""
+    told = [(_read_time(event), event.get("message", "")) for event in events]
+    newest = max((time for time, _ in told), default=None)
+    recent = {
+        message for time, message in told if newest and (newest - time).total_seconds() <= RETRY_S
+    }
+    causes = {message for message in recent if not message.startswith(SUMMARY)}
+    return "; ".join(sorted(causes or recent))
+
+
+def _conditions(pod: Manifest) -> Sequence[Mapping[str, str]]:
+    return (pod.get("status") or {}).get("conditions") or ()
+
+
+def _read_time(event: Mapping[str, Any]) -> datetime:
+    return status.parse_time(
+        event.get("lastTimestamp")
+        or event.get("eventTime")
+        or event["metadata"]["creationTimestamp"]
+    )
