@@ -8,7 +8,8 @@ Steps, each with all before it
 Finals are never dropped.
 
 Rules
-1. A step is climbed when live work has been later than the step allows for `RISE_S` on end.
+1. A step is climbed when live work has been later than the step allows for `RISE_S` on end, or for
+   `STEEP_S` where it is later still than when the step below was climbed: that one is not enough.
    Partials give way to finals, so they are late first: they count until there are none.
 2. A step is left when nothing was late for as long as the ladder is patient; then the next one.
 3. Who climbs again soon after leaving was impatient: the patience doubles. It halves when a step is
@@ -19,7 +20,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Protocol
 
-RISE_S = 0.5
+RISE_S, STEEP_S = 0.5, 0.2
 CALM_RATIO = 0.25  # of what step 1 allows: as late as that is not late
 SOON_S = 10.0
 PATIENCE_S, MOST_PATIENCE_S = 2.0, 60.0
@@ -63,6 +64,7 @@ class Ladder:
 
     `late_since` is since when live work is too late for the step, `calm_since` since when nothing
     is late, `left_at` when a step was left last, and `relapsed` whether one was climbed after that.
+    `climbed_late_s` is how late work was when a step was climbed last.
     """
 
     step: Step = Step.NOTHING
@@ -71,6 +73,7 @@ class Ladder:
     left_at: float = -_NEVER_S
     relapsed: bool = False
     patience_s: float = PATIENCE_S
+    climbed_late_s: float = _NEVER_S
 
     def after(self, late: Lateness, limits: Limits, now: float) -> "Ladder":
         """Return the ladder that has also seen how late live work is."""
@@ -84,8 +87,9 @@ class Ladder:
             late_since=_since(self.late_since, now, holds=late_s > allowed_s * self._climbs_at),
             calm_since=_since(self.calm_since, now, holds=all_s <= allowed_s * CALM_RATIO),
         )
-        if seen.late_since is not None and now - seen.late_since >= RISE_S:
-            return seen._climb(now)
+        rise_s = STEEP_S if late_s > self.climbed_late_s else RISE_S
+        if seen.late_since is not None and now - seen.late_since >= rise_s:
+            return seen._climb(late_s, now)
         if seen.step and seen.calm_since is not None and now - seen.calm_since >= seen.patience_s:
             return seen._leave(now)
         return seen
@@ -94,12 +98,18 @@ class Ladder:
     def _climbs_at(self) -> float:
         return _ALLOWED_RATIO[self.step] if self.step < Step.REFUSE else _NEVER_S
 
-    def _climb(self, now: float) -> "Ladder":
+    def _climb(self, late_s: float, now: float) -> "Ladder":
         patience_s = self.patience_s
         if now - self.left_at < max(SOON_S, patience_s):
             patience_s = min(2 * patience_s, MOST_PATIENCE_S)
         step = Step(self.step + 1)
-        return Ladder(step, left_at=self.left_at, relapsed=True, patience_s=patience_s)
+        return Ladder(
+            step,
+            left_at=self.left_at,
+            relapsed=True,
+            patience_s=patience_s,
+            climbed_late_s=late_s,
+        )
 
     def _leave(self, now: float) -> "Ladder":
         patience_s = self.patience_s if self.relapsed else max(self.patience_s / 2, PATIENCE_S)

@@ -1,6 +1,7 @@
 """Live inputs that are being recognised: audio to the engine as it comes, and its words back.
 
-What came is sent in one go every few milliseconds for all streams together. When the engine dies,
+What came is sent in one go every few milliseconds for all streams together; the more of them, the
+less often, because two frames of a stream at once cost hardly more than one. When the engine dies,
 each stream is opened again in the next one where it was settled, with the next utterance, and what
 is unsettled is fed again: each final comes once, and no partial says again what was said.
 """
@@ -18,7 +19,7 @@ from asr_server.speech import audio, effects
 from asr_server.speech.audio import Samples
 from asr_server.speech.hints import NO_HINTS, Hints
 
-FLUSH_S = 0.025
+FLUSH_S, FLUSH_PER_STREAM_S, MOST_FLUSH_S = 0.025, 0.0004, 0.12
 TRIAL_S = 5.0  # an engine that lived so long with its suspects does not die of them
 BLAME = "the recognition engine died twice over this audio"
 
@@ -29,6 +30,11 @@ FromStream = (
     | messages.StreamEnded
     | messages.StreamFailed
 )
+
+
+def plan_flush(streams: int) -> float:
+    """Return how long to gather audio after one flush had some of so many streams, in seconds."""
+    return min(FLUSH_S + FLUSH_PER_STREAM_S * streams, MOST_FLUSH_S)
 
 
 class Stream:
@@ -73,6 +79,7 @@ class Streams:
         self._open: dict[int, LiveStream] = {}
         self._in_engine: set[int] = set()
         self._fed: set[int] = set()
+        self._flushed = 0  # streams of which the last flush had audio
         self._unheard: set[int] = set()  # told of to the engine since it last said anything
         self._trial = Trial()
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -131,7 +138,7 @@ class Streams:
         if stored and stream_id in self._in_engine:
             self._fed.add(stream_id)
             if "flush" not in self._timers:
-                self._start_timer("flush", FLUSH_S, self._flush)
+                self._start_timer("flush", plan_flush(self._flushed), self._flush)
         return stored
 
     def end(self, stream_id: int, now: float) -> None:
@@ -252,6 +259,7 @@ class Streams:
                 news for fed in self._fed for news in self._open[fed].render_news()
             )
             self._owe(self._fed)
+        self._flushed = len(self._fed)
         self._fed.clear()
 
     def _owe(self, stream_ids: Iterable[int]) -> None:

@@ -58,14 +58,22 @@ def test_partials_that_are_still_late_keep_a_step():
     assert watch(every(0.5, 60.0, 0.0, 0.03, start=11.0), high)[-1].step == high.step
 
 
-def test_each_step_takes_its_time():
-    times = every(0.1, 3.0, 1.0)
+@pytest.mark.parametrize(
+    ("growth", "expected"),
+    [
+        (0.0, [0.5, 1.125, 1.75, 2.375]),  # a step may need a while to have an effect
+        (1.0, [0.5, 0.875, 1.25, 1.625]),  # but one that does not stop the growth is not enough
+        (-0.2, [0.5, 1.125, 1.75, 2.375]),
+    ],
+)
+def test_each_step_takes_its_time(growth, expected):
+    times = [(n * 0.125, 1.0 + growth * n * 0.125) for n in range(25)]
     climbed = [
-        round(now, 1)
+        now
         for (now, _), (before, after) in zip(times, itertools.pairwise(watch(times)), strict=True)
         if after.step > before.step
     ]
-    assert climbed == pytest.approx([0.5, 1.1, 1.7, 2.3])
+    assert climbed == expected
 
 
 def test_what_is_late_for_a_moment_is_borne():
@@ -114,7 +122,7 @@ def test_whatever_comes_the_ladder_keeps_its_rules(observed):
         assert shedding.PATIENCE_S <= after.patience_s <= shedding.MOST_PATIENCE_S
         if after.step > before.step:
             assert late_s > 0.1
-            assert now - climbed_at >= shedding.RISE_S
+            assert now - climbed_at >= shedding.STEEP_S
             climbed_at = now
         if after.step < before.step:
             assert late_s <= 0.025

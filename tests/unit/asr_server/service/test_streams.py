@@ -47,8 +47,8 @@ class Channel:
 class Desk:
     """Streams with an engine whose words the test says."""
 
-    def __init__(self):
-        self.memory = arena.Arena.create(16 * arena.PAGE_SAMPLES)
+    def __init__(self, pages=16):
+        self.memory = arena.Arena.create(pages * arena.PAGE_SAMPLES)
         self.calls = []
         expect, relax = (functools.partial(self.calls.append, name) for name in ("expect", "relax"))
         self.streams = Streams(self.memory, itertools.count(1), expect, relax)
@@ -96,6 +96,27 @@ async def test_all_that_came_meanwhile_is_sent_in_one_go(desk):
     await asyncio.sleep(0.03)
     assert sorted(feeds(desk.channel.take())) == [(1, 1920), (2, 1920)]
     assert desk.channel.writes == writes + 1
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(
+    ("streams", "writes"),
+    [(1, 34), (20, 34), (250, 17)],  # two frames in one, from some hundred on
+)
+async def test_the_more_streams_the_less_often_they_are_sent(streams, writes):
+    desk = Desk(pages=streams * 40)
+    opened = [desk.open() for _ in range(streams)]
+    desk.channel.take()
+    desk.channel.writes = 0
+    for _ in range(34):
+        for stream in opened:
+            stream.feed(FRAME, 0.0)
+        await asyncio.sleep(0.06)
+    await asyncio.sleep(0.12)
+    sent = desk.channel.take()
+    assert desk.channel.writes == pytest.approx(writes, abs=2)
+    assert sum(feed.samples for feed in sent) == 34 * len(FRAME) * streams
+    desk.memory.close()
 
 
 async def test_the_end_does_not_wait(desk):
