@@ -5,6 +5,7 @@ the front decides how long the engine is needed.
 """
 
 import argparse
+import contextlib
 import gc
 import signal
 import socket
@@ -68,19 +69,25 @@ def run(options: Options, front: channel.EngineChannel) -> int:
         front.send([messages.LoadFailed(str(error))])
         return 1
     audio = arena.attach(options.arena_fd, options.arena_samples)
-    dog = watchdog.Watchdog(time.monotonic)
-    dog.start()
+    dog = watchdog.Watchdog(time.monotonic, beat=lambda: _say_alive(front))
     crew = crews.Crew(device, time.monotonic, workers=device.workers, wake=inbox.wake, watchdog=dog)
     batches = loop.BatchLoop(models, audio, options.limits, crew)
     gc.freeze()  # what torch has made stays: the collector need not look at it again
     load_s = time.monotonic() - began
-    front.send([messages.Loaded(models.name, models.device, models.dtype, load_s)])
+    loaded = messages.Loaded(models.name, models.device, models.dtype, load_s)
+    front.send([loaded, messages.Alive()])
+    dog.start()
     wait_s: float | None = None
     while True:
         turn = batches.turn(inbox.take(wait_s))
         if turn.replies:
             front.send(turn.replies)
         wait_s = turn.wait_s
+
+
+def _say_alive(front: channel.EngineChannel) -> None:
+    with contextlib.suppress(ConnectionError):  # the front is gone, which the inbox sees too
+        front.send([messages.Alive()])
 
 
 def main() -> int:

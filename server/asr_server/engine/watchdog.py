@@ -1,9 +1,9 @@
 """Ends the engine when a batch does not end: a hang of the device, or of a library.
 
 Only the end of the process frees a thread that hangs. The front starts the next engine, and what
-was not answered goes there. A hang that holds the whole interpreter stops this thread too: then the
-front, which hears nothing any more, ends the engine. Where the watchdog itself comes too late, all
-was frozen: that time counts for no batch.
+was not answered goes there. A hang that holds the whole interpreter stops this thread too, which
+says once a second that it runs: the front, which does not hear that any more, ends the engine.
+Where the watchdog itself comes too late, all was frozen: that time counts for no batch.
 """
 
 import logging
@@ -20,12 +20,16 @@ logger = logging.getLogger(__name__)
 
 
 class Watchdog:
-    """Knows which batches run, and until when they may."""
+    """Knows which batches run, and until when they may; `beat` is called with each check."""
 
     def __init__(
-        self, clock: Callable[[], float], end_process: Callable[[int], object] = os._exit
+        self,
+        clock: Callable[[], float],
+        end_process: Callable[[int], object] = os._exit,
+        beat: Callable[[], object] = lambda: None,
     ) -> None:
         self._clock = clock
+        self._beat = beat
         self._end_process = end_process
         self._lock = threading.Lock()
         self._running: dict[object, tuple[str, float, float]] = {}
@@ -68,3 +72,4 @@ class Watchdog:
         pause = threading.Event()
         while not pause.wait(CHECK_S):
             self.check()
+            self._beat()

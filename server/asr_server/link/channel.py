@@ -7,6 +7,7 @@ that is not a whole, known message raises `ChannelError`, after which the channe
 import asyncio
 import contextlib
 import socket
+import threading
 from collections.abc import Iterable
 from typing import Self, TypeVar
 
@@ -67,15 +68,18 @@ class FrontChannel:
 
 
 class EngineChannel:
-    """The engine's end: one thread may receive while another sends."""
+    """The engine's end: one thread may receive while others send."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._stream = sock.makefile("rb")
+        self._sending = threading.Lock()
 
     def send(self, batch: Iterable[messages.ToFront]) -> None:
         """Write messages in one go. Raises `ConnectionError` when the front is gone."""
-        self._sock.sendall(b"".join(map(_frame, batch)))
+        frames = b"".join(map(_frame, batch))
+        with self._sending:
+            self._sock.sendall(frames)
 
     def receive(self) -> messages.ToEngine | None:
         """Block for the next message; None when the front is gone. Raises `ChannelError`."""

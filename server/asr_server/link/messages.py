@@ -126,6 +126,10 @@ class Loaded(Message, frozen=True):
     load_s: float
 
 
+class Alive(Message, frozen=True):
+    """The engine's process runs: a thread of it says so once a second, whatever the others do."""
+
+
 class LoadFailed(Message, frozen=True):
     """Models cannot be loaded; the engine ends after this message. `reason` says what to do."""
 
@@ -243,6 +247,7 @@ ToEngine = Recognize | Cancel | Configure | OpenStream | Feed | EndStream | Canc
 ToFront = (
     Loaded
     | LoadFailed
+    | Alive
     | Recognized
     | Failed
     | Partial

@@ -14,6 +14,7 @@ from typing import Protocol
 from asr_server.link.arena import Arena
 from asr_server.link.channel import FrontChannel
 from asr_server.link.messages import (
+    Alive,
     BatchLimits,
     BatchRan,
     Cancel,
@@ -42,6 +43,7 @@ from asr_server.speech.hints import NO_HINTS, Hints
 
 PIECE_SAMPLES = 1 << 18  # the event loop turns between pieces: an hour is copied in 220
 SILENT_S = 60.0  # an engine with work may be silent for so long, and for as long as a batch lasts
+FROZEN_S = 15.0  # without the word that its process runs, which comes once a second
 
 Answer = Recognized | Failed
 Report = BatchRan | OutOfMemory | Overload
@@ -117,6 +119,7 @@ class EngineLink:
         self._gone: str | None = None
         self._storing = asyncio.Lock()  # one piece at a time, of whoever's audio
         self._owed_since: float | None = None  # since when the engine has to say something
+        self._alive_at: float | None = None  # when it said that its process runs
 
     @property
     def connected(self) -> bool:
@@ -125,11 +128,17 @@ class EngineLink:
 
     @property
     def stalled(self) -> bool:
-        """Whether the engine has work and has said nothing for longer than any batch may take.
+        """Whether the engine hangs: its process does not run, or a batch does not end.
 
-        No batch is longer than the limit or its longest item, and none is slower than speech.
+        It has not said for long that it runs; or it has work, and has said nothing else for longer
+        than any batch may take: none is longer than the limit or its longest item, and none is
+        slower than speech.
         """
-        if self._channel is None or self._owed_since is None:
+        if self._channel is None:
+            return False
+        if self._alive_at is not None and _now() - self._alive_at > FROZEN_S:
+            return True
+        if self._owed_since is None:
             return False
         longest_s = audio.duration_s(self._dispatch.longest_samples)
         may_take_s = SILENT_S + max(longest_s, self.limits.batch_audio_s)
@@ -139,6 +148,8 @@ class EngineLink:
         """Let the engine be silent for so much longer: it did not run, or was not heard."""
         if self._owed_since is not None:
             self._owed_since = min(self._owed_since + seconds, _now())
+        if self._alive_at is not None:
+            self._alive_at = min(self._alive_at + seconds, _now())
 
     async def store(self, samples: Samples) -> Stored | None:
         """Copy audio into the arena, piece by piece; None when it has no room."""
@@ -206,7 +217,7 @@ class EngineLink:
         """Give work to the engine behind this channel: it has loaded its models."""
         self._channel = channel
         channel.send(Configure(self.limits, self.shedding))
-        self._owed_since = None
+        self._owed_since = self._alive_at = None
         self.streams.connect(channel)
         self._pump()
 
@@ -229,6 +240,9 @@ class EngineLink:
 
     def handle(self, message: ToFront) -> None:
         """Take a message of the engine; ones about items that nobody waits for are ignored."""
+        if isinstance(message, Alive):
+            self._alive_at = _now()
+            return
         self._owed_since = None
         self.streams.take_sign_of_life()
         if isinstance(message, Recognized | Failed):

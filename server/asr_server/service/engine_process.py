@@ -101,7 +101,7 @@ class EngineProcess:
         logger.error("the engine died (status %s) and is started again", process.returncode)
 
     async def _end_when_stalled(self, process: asyncio.subprocess.Process) -> None:
-        """Kill an engine that has work and says nothing: it hangs, its own watchdog included.
+        """Kill an engine that hangs, its own watchdog included.
 
         Where this comes too late, both were frozen or the front was busy: that is no hang, and what
         the engine has said meanwhile is read before the next look.
@@ -113,7 +113,7 @@ class EngineProcess:
             before, looked_at = looked_at, clock()
             self._link.give_time(max(0.0, looked_at - before - WATCH_S))
             stalled = stalled + 1 if self._link.stalled else 0
-        logger.error("the engine has work and says nothing: it hangs, and is killed")
+        logger.error("the engine says nothing any more: it hangs, and is killed")
         process.kill()
 
     async def _spawn(self, channel_fd: int) -> asyncio.subprocess.Process:

@@ -81,6 +81,13 @@ class EngineProcess:
         self._runner.run(write())
 
     def receive(self):
+        """Return the next message but that the process runs."""
+        while isinstance(message := self.receive_any(), messages.Alive):
+            pass
+        return message
+
+    def receive_any(self):
+        """Return the next message."""
         return self._runner.run(asyncio.wait_for(self._front.receive(), WAIT_S))
 
     def put(self, audio, item_class="file"):

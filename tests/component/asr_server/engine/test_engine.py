@@ -61,6 +61,11 @@ def test_a_request_for_audio_that_is_not_there_fails_alone(engine, utterances):
     assert isinstance(answer, messages.Recognized)
 
 
+def test_an_idle_engine_says_that_its_process_runs(engine):
+    while not isinstance(engine.receive_any(), messages.Alive):
+        pass
+
+
 def test_signals_for_the_whole_group_do_not_end_the_engine(engine, utterances):
     for number in (signal.SIGTERM, signal.SIGINT):
         engine.process.send_signal(number)

@@ -1,7 +1,8 @@
 """An engine without models: what it does with an utterance depends on the first sample.
 
 Usage: scripted_engine.py MODE FOLDER, then the flags of the real engine. Modes: serve, fail (to
-load), vanish (before it loaded), once (the first start serves, later ones fail).
+load), vanish (before it loaded), once (the first start serves, later ones fail), beat (serve, and
+say all the time that the process runs).
 """
 
 import argparse
@@ -9,11 +10,13 @@ import os
 import pathlib
 import signal
 import socket
+import threading
 
 import msgspec
 
 from asr_server.link import arena, channel
 from asr_server.link.messages import (
+    Alive,
     BatchRan,
     Cancel,
     Configure,
@@ -48,7 +51,16 @@ def main():
         front.send([LoadFailed("no model here: put one there")])
         return
     front.send([Loaded("scripted", "cpu", "float32", 0.1)])
+    if given.mode == "beat":
+        front.send([Alive()])
+        threading.Thread(target=beat, args=[front], daemon=True).start()
     serve(front, arena.attach(given.arena_fd, given.arena_samples), given.folder)
+
+
+def beat(front):
+    pause = threading.Event()
+    while not pause.wait(0.05):
+        front.send([Alive()])
 
 
 def serve(front, memory, folder):

@@ -183,6 +183,18 @@ async def test_an_item_over_which_the_engine_hangs_twice_fails_alone(start):
     assert isinstance(answers[1], Failed)
 
 
+async def test_an_engine_whose_process_stops_is_replaced_long_before_a_batch_would_be_late(
+    start, monkeypatch
+):
+    monkeypatch.setattr(engine_process, "WATCH_S", 0.02)
+    monkeypatch.setattr(engine_link, "FROZEN_S", 1.0)
+    engine = start("beat")
+    work = [engine.recognize(first) for first in (GOOD, HANG_ONCE, GOOD)]
+    answers = await asyncio.gather(*work)
+    assert texts(answers) == [str(SAMPLES), str(SAMPLES + HANG_ONCE - 1), str(SAMPLES)]
+    assert (engine.starts, engine.restarts) == (2, 1)
+
+
 def freeze(seconds):
     """Let nothing of the front run."""
     time.sleep(seconds)

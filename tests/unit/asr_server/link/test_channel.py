@@ -18,6 +18,7 @@ TO_ENGINE = [
 ]
 TO_FRONT = [
     messages.Loaded(model="demo", device="cpu", dtype="float32", load_s=0.5),
+    messages.Alive(),
     messages.LoadFailed(reason="no such folder"),
     messages.Recognized(
         item_id=7, text="你好。", segments=(messages.Segment(0, 900, ("你", "好")),)

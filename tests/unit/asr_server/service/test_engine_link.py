@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from asr_server.link.arena import Arena
-from asr_server.link.messages import BatchLimits, Overload
-from asr_server.service.engine_link import PIECE_SAMPLES, EngineLink
+from asr_server.link.messages import Alive, BatchLimits, Overload
+from asr_server.service.engine_link import FROZEN_S, PIECE_SAMPLES, EngineLink
 
 
 @pytest.fixture
@@ -51,6 +51,39 @@ async def test_an_engine_that_owes_nothing_is_not_stalled(link, hangs_up, stalle
         stream.cancel()
     await asyncio.sleep(1000)
     assert link.stalled is stalled
+
+
+@pytest.mark.looptime
+async def test_an_engine_whose_process_says_no_more_that_it_runs_is_stalled(link):
+    link.connect(Channel())
+    await asyncio.sleep(1000)
+    assert not link.stalled  # it has never said so
+    link.handle(Alive())
+    await asyncio.sleep(FROZEN_S - 1)
+    assert not link.stalled
+    await asyncio.sleep(2)
+    assert link.stalled
+    link.give_time(5)
+    assert not link.stalled
+    await asyncio.sleep(5)
+    assert link.stalled
+    link.handle(Alive())
+    assert not link.stalled
+    await asyncio.sleep(FROZEN_S + 1)
+    link.disconnect()
+    assert not link.stalled
+    link.connect(Channel())
+    assert not link.stalled
+
+
+@pytest.mark.looptime
+async def test_that_its_process_runs_excuses_no_batch_that_does_not_end(link):
+    link.connect(Channel())
+    link.open_stream("2pass", (5, 10, 5), lambda _: None).feed(np.ones(960, np.int16), 0.0)
+    for _ in range(200):
+        link.handle(Alive())
+        await asyncio.sleep(1)
+    assert link.stalled
 
 
 async def test_long_audio_comes_and_goes_in_pieces_between_which_the_loop_turns(link):
