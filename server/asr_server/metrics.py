@@ -74,9 +74,12 @@ class SessionMetrics:
             buckets=_LATENCY_S,
             registry=registry,
         )
-        for metric in (self.received_audio_s, self.received_items, self.audio_s):
+        for metric in (self.received_items, self.audio_s):
             for item_class in ("file", "final"):
                 metric.labels(item_class)
+        self.received_audio_s_by_class = {  # what is counted for each message is not looked up
+            item_class: self.received_audio_s.labels(item_class) for item_class in ("file", "final")
+        }
         for outcome in ("ok", "empty", "failed", "refused"):
             self.utterances.labels(outcome)
         for reason in ("full", "address", "overloaded", "unauthorized", "draining", "loading"):

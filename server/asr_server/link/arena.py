@@ -28,6 +28,7 @@ class Arena:
         self.fd = fd
         self.samples = samples
         self._map = mmap.mmap(fd, samples * SAMPLE_BYTES)
+        self._all = np.frombuffer(self._map, np.int16)
         self._pages = free_list.FreeList(samples // PAGE_SAMPLES)
 
     @classmethod
@@ -54,8 +55,7 @@ class Arena:
 
     def write(self, offset: int, audio: NDArray[np.int16]) -> None:
         """Copy int16 samples to `offset`, which `allocate` returned for at least that many."""
-        start = offset * SAMPLE_BYTES
-        self._map[start : start + audio.nbytes] = np.ascontiguousarray(audio).data.cast("B")
+        self._all[offset : offset + len(audio)] = audio
 
     def release(self, offset: int) -> None:
         """Give back the room at `offset`, its memory included. KeyError if it is not allocated."""
@@ -75,6 +75,7 @@ class Arena:
 
     def close(self) -> None:
         """Unmap and close the file; the engine's mapping of it stays valid."""
+        del self._all  # a mapping that is in use cannot be closed
         self._map.close()
         os.close(self.fd)
 

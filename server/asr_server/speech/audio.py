@@ -76,10 +76,10 @@ class Decoder:
 
     def take(self) -> Samples:
         """Return the samples that were decoded since the last call, and forget them."""
-        whole = len(self._pcm) & ~1
-        samples = np.frombuffer(bytes(self._pcm), np.int16, count=whole // 2)
-        del self._pcm[:whole]
-        return samples
+        taken, self._pcm = self._pcm, bytearray()
+        if len(taken) % 2:
+            self._pcm.append(taken.pop())
+        return np.frombuffer(taken, np.int16)
 
     def finish(self) -> Samples:
         """End the input and return all its samples, or those that were not taken.

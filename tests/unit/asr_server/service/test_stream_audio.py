@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asr_server.link import arena
-from asr_server.service.stream_audio import StreamAudio
+from asr_server.service.stream_audio import LEAST_SAMPLES, StreamAudio
 
 PAGE = arena.PAGE_SAMPLES
+LEAST = arena.room_for(LEAST_SAMPLES)
 
 
 @pytest.fixture
@@ -30,23 +31,23 @@ def read(memory, stretches):
 def test_samples_are_sent_once_in_order(memory):
     audio = StreamAudio(memory)
     assert audio.append(count(0, 10), 1.0) == 10
-    assert audio.append(count(10, PAGE), 2.0) == PAGE
+    assert audio.append(count(10, LEAST), 2.0) == LEAST
     stretches = audio.take_unsent()
-    assert [(s.start, s.samples) for s in stretches] == [(0, PAGE), (PAGE, 10)]
-    assert np.array_equal(read(memory, stretches), count(0, PAGE + 10))
+    assert [(s.start, s.samples) for s in stretches] == [(0, LEAST), (LEAST, 10)]
+    assert np.array_equal(read(memory, stretches), count(0, LEAST + 10))
     assert audio.take_unsent() == []
 
 
 def test_what_is_settled_is_given_back_and_the_rest_is_sent_again(memory):
     audio = StreamAudio(memory)
-    audio.append(count(0, 3 * PAGE), 1.0)
-    audio.append(count(3 * PAGE, 5), 1.0)
+    audio.append(count(0, LEAST), 1.0)
+    audio.append(count(LEAST, 5), 1.0)
     audio.take_unsent()
-    audio.settle(3 * PAGE - 7)
+    audio.settle(LEAST - 7)
     audio.rewind()
-    assert np.array_equal(read(memory, audio.take_unsent()), count(3 * PAGE - 7, 12))
-    audio.settle(3 * PAGE + 5)
-    assert memory.free_samples == 7 * PAGE
+    assert np.array_equal(read(memory, audio.take_unsent()), count(LEAST - 7, 12))
+    audio.settle(LEAST + 5)
+    assert memory.free_samples == 8 * PAGE - LEAST
     audio.release()
     assert memory.free_samples == 8 * PAGE
 
@@ -79,7 +80,7 @@ def test_it_is_known_when_each_sample_came(memory):
 
 @given(st.lists(st.tuples(st.sampled_from("asr"), st.integers(0, 3 * PAGE)), max_size=30))
 def test_whatever_happens_what_is_unsettled_is_there(steps):
-    memory = arena.Arena.create(6 * PAGE)
+    memory = arena.Arena.create(16 * PAGE)
     audio, sent = StreamAudio(memory), 0
     for step, amount in steps:
         if step == "a":
@@ -93,7 +94,7 @@ def test_whatever_happens_what_is_unsettled_is_there(steps):
             audio.rewind()
             assert sum(s.samples for s in audio.take_unsent()) == audio.end - audio.settled
     held = audio.end - audio.settled
-    assert memory.free_samples >= 6 * PAGE - held - 4 * PAGE
+    assert memory.free_samples >= 16 * PAGE - held - 2 * LEAST
     audio.release()
-    assert memory.free_samples == 6 * PAGE
+    assert memory.free_samples == 16 * PAGE
     memory.close()

@@ -19,6 +19,7 @@ from asr_server.link.messages import (
     StreamEnded,
     StreamFailed,
 )
+from asr_server.service.stream_audio import LEAST_SAMPLES
 from asr_server.service.streams import Streams
 from asr_server.speech.effects import Failure, FinalText, PartialText, SettledTo, StreamDone
 from asr_server.speech.hints import NO_HINTS, Hints
@@ -161,9 +162,7 @@ async def test_a_next_engine_goes_on_where_the_last_one_was_settled(desk, mode, 
     stream.end(2.0)
     assert desk.restart() == [
         OpenStream(1, mode, (5, 10, 5), 1500, 1, Hints("en", hotwords=("一",))),
-        Feed(1, 1500, arena.PAGE_SAMPLES - 1500, 1.0),
-        Feed(1, arena.PAGE_SAMPLES, arena.PAGE_SAMPLES, 1.0),
-        Feed(1, 2 * arena.PAGE_SAMPLES, 4800 - 2 * arena.PAGE_SAMPLES, 1.0),
+        Feed(1, 1500, 4800 - 1500, 1.0),
         EndStream(1, 2.0),
     ]
     whole = "一二三。" if mode == "2pass" else "二三。"
@@ -297,4 +296,4 @@ async def test_hours_of_silence_hold_no_memory(desk):
         for _ in range(10):
             assert stream.feed(FRAME, float(second)) == 960
         desk.hear(Settled(1, (second + 1) * 9600 - 500))
-    assert desk.memory.samples - desk.memory.free_samples <= 2 * arena.PAGE_SAMPLES
+    assert desk.memory.samples - desk.memory.free_samples <= 2 * arena.room_for(LEAST_SAMPLES)
