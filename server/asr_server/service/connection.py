@@ -1,7 +1,8 @@
 """One WebSocket connection: carries messages between the socket, the session and the engine.
 
 Three things run side by side: the reader, which never waits for the engine; one task per offline
-utterance in the engine, while live inputs need none; the writer. No protocol rule lives here.
+utterance in the engine, while live inputs need none; the writer. Audio that nothing is before does
+not even wait for the reader. No protocol rule lives here.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from asr_server.link.messages import Recognized
 from asr_server.metrics import SessionMetrics
 from asr_server.service import bounds
 from asr_server.service.account import Account
+from asr_server.service.audio_socket import AudioSocket
 from asr_server.service.engine_link import Engine, Stored, Stream
 from asr_server.service.intake import Decoder, Intake
 from asr_server.service.outgoing import Unsent
@@ -53,7 +55,7 @@ class Surroundings:
 class Connection:
     """A client, from the end of its handshake to the end of its connection."""
 
-    def __init__(self, socket: ServerConnection, around: Surroundings) -> None:
+    def __init__(self, socket: AudioSocket, around: Surroundings) -> None:
         self._socket = socket
         self._address = peer_address(socket)  # a TLS connection that is closed knows it no more
         self._around = around
@@ -70,22 +72,27 @@ class Connection:
         self._leaving = False
         self._gone = False
         self._received = 0
+        self._busy = False  # with a message that cannot be taken at once
         self._opened_at = time.monotonic()
         self._heard_at: float | None = None
 
     async def run(self) -> None:
         """Serve the client until either side closes."""
         writer = asyncio.create_task(self._unsent.write())
+        self._socket.take = self._take_at_once
         try:
             async for message in self._socket:
+                self._busy = True
                 self._received += 1
                 if self._received % YIELD_MESSAGES == 0:
                     await asyncio.sleep(0)
                 await self._receive(message)
+                self._busy = False
         except ConnectionClosed:
             pass  # however a client leaves, it has left
         finally:
             self._gone = True
+            self._socket.take = None
             await self._intake.close()
             writer.cancel()
             for task in self._utterances:
@@ -171,6 +178,14 @@ class Connection:
             if start:
                 await asyncio.sleep(0)
             await self._intake.receive_audio(message[start : start + SLICE_BYTES])
+
+    def _take_at_once(self, data: bytes) -> bool:
+        if self._busy:
+            return False
+        if self._leaving or self._closing is not None:
+            return True
+        self._heard_at = time.monotonic()
+        return self._intake.take_at_once(data)
 
     def _apply(self, due: Iterable[effects.Effect]) -> None:
         for effect in due:

@@ -95,15 +95,22 @@ class Intake:
 
     async def receive_audio(self, data: bytes) -> None:
         """Take the next bytes of the client."""
-        if self._stopped:
+        if self.take_at_once(data):
             return
         if self._decoding is not None:
             await self._decode(self._decoding.feed(data))
-        elif self._decoder is None or not self._begins_file():
-            self._hearer.hear(data)
-        else:
+        elif self._decoder is not None:
             self._head += data
             await self._look_at_head(self._decoder, ended=False)
+
+    def take_at_once(self, data: bytes) -> bool:
+        """Take the next bytes unless they are of a file to be decoded; return whether they were."""
+        if self._stopped:
+            return True
+        if self._decoding is not None or (self._decoder is not None and self._begins_file()):
+            return False
+        self._hearer.hear(data)
+        return True
 
     async def receive_text(self, text: str) -> None:
         """Before the session gets a text message that ends its input, let it hear all of that."""
@@ -130,7 +137,7 @@ class Intake:
 
     def _begins_file(self) -> bool:
         session = self._session
-        return session.takes_file and not session.has_audio and not session.refused
+        return not session.has_audio and session.takes_file and not session.refused
 
     async def _look_at_head(self, decoder: Decoder, *, ended: bool) -> None:
         step = decide_next(self._head, ended=ended)

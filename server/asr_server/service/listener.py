@@ -20,6 +20,7 @@ from websockets.typing import Subprotocol
 
 from asr_server.service import bounds
 from asr_server.service.admission import DRAINING, Admission
+from asr_server.service.audio_socket import AudioSocket
 from asr_server.service.connection import Connection, Surroundings, peer_address
 from asr_server.service.tokens import Tokens, find_token
 
@@ -81,6 +82,7 @@ class Listener:
             endpoint.host,
             endpoint.port,
             select_subprotocol=_select_subprotocol,
+            create_connection=AudioSocket,
             compression=None,
             process_request=self._admit,
             server_header=None,
@@ -146,6 +148,7 @@ class Listener:
         return response
 
     async def _handle(self, socket: ServerConnection) -> None:
+        assert isinstance(socket, AudioSocket)
         address = peer_address(socket)
         # Handshakes that went on side by side may all have been let in.
         if (refusal := self._admission.refuse(address)) is not None:

@@ -10,6 +10,7 @@ import pytest
 import websockets
 from websockets.exceptions import ConnectionClosed
 
+from asr_server.service.connection import Connection
 from asr_server.service.drain import drain
 from asr_server.speech.effects import Failure, SettledTo
 
@@ -23,6 +24,15 @@ ACK = json.dumps({"is_speaking": False, "is_end": True})
 async def receive(client, timeout_s=5.0):
     async with asyncio.timeout(timeout_s):
         return json.loads(await client.recv())
+
+
+async def receive_all(client, timeout_s=5.0):
+    """Read up to the acknowledgement of the end."""
+    messages = []
+    async with asyncio.timeout(timeout_s):
+        while not messages or "received_ms" not in messages[-1]:
+            messages.append(json.loads(await client.recv()))
+    return messages
 
 
 async def closed(client, timeout_s=5.0):
@@ -70,6 +80,27 @@ async def test_words_come_while_the_client_speaks_and_all_is_counted(stage, even
     assert stage.value("asr_final_latency_seconds_sum", mode="2pass") >= 1
     assert stage.value("asr_first_partial_seconds_count", mode="2pass") == 1
     assert stage.budget.held_samples == 0
+
+
+async def test_live_audio_does_not_wait_for_the_reader(stage, eventually, monkeypatch):
+    read = []
+    receive = Connection._receive
+
+    async def spy(self, message):
+        read.append(message)
+        await receive(self, message)
+
+    monkeypatch.setattr(Connection, "_receive", spy)
+    await stage.start()
+    async with stage.connect() as client:
+        stream = await speak(stage, client, eventually)
+        read.clear()
+        for _ in range(10):
+            await client.send(FRAME)
+        await client.send(ACK)
+        assert (await receive_all(client))[-1]["received_ms"] == 1600
+    assert stream.samples == 16000 + 9600
+    assert read == [ACK]
 
 
 async def test_audio_without_room_is_refused_and_the_rest_is_answered(stage, eventually):
