@@ -5,6 +5,7 @@ tests/data/traffic, from where a component test replays it.
 """
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -106,6 +107,12 @@ class Stage:
         said = "".join(self.texts[name] for name in speech.utterances)
         error_rate = self.cer([(said, re.sub(r"\W", "", heard))])
         assert error_rate <= MAX_CER, f"said {said}, heard {heard}"
+
+    def assert_words_and_times(self, shown: str) -> None:
+        """Assert that a client shows what was said, and behind it when each character was said."""
+        words, _, times = shown.partition(" timestamp: ")
+        self.assert_words(words)
+        assert len(json.loads(times)) == len(re.sub(r"\W", "", words)), shown
 
 
 @pytest.fixture

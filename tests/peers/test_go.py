@@ -30,7 +30,7 @@ def test_go_client(stage, source, run, tool):
         run(go, "mod", "tidy", cwd=project)
         run(go, "build", "-o", "client", ".", cwd=project)
         shown = run(project / "client").stdout
-    stage.assert_words(re.findall(r"pid0_0: demo: (.*)", shown)[-1])
+    stage.assert_words_and_times(re.findall(r"pid0_0: demo: (.*)", shown)[-1])
 
 
 def configure(program, settings):

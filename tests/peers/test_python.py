@@ -73,5 +73,8 @@ def test_older_clients(stage, source, run, name, commit, mode):
         said = arguments(tap.port, stage.wav(), mode)
         shown = run(sys.executable, program, *said, TERM="dumb").stdout
     assert not re.search(r"Exception: (?!sent 1000)", shown), shown
-    printed = re.findall(r"pid0_0: (?:demo: )?(.*)", shown)
-    stage.assert_words(printed[-1])
+    printed = re.findall(r"pid0_0: (?:demo: )?(.*)", shown)[-1]
+    if mode == "offline":
+        stage.assert_words_and_times(printed)
+    else:
+        stage.assert_words(printed)
