@@ -3,7 +3,9 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup check static component-server component-rest quick format test e2e e2e-full peers images simulate bench gpu gpu-packages crds dashboards demo-models demo demo-down
+.PHONY: help setup check slow static component-server component-sockets component-operator quick format test e2e e2e-full peers images simulate bench gpu gpu-packages crds dashboards demo-models demo demo-down
+
+unexport PYTHONDONTWRITEBYTECODE  # else each of the hundred processes compiles its modules again
 
 cache := $(or $(ASR_OPERATOR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/asr-operator)
 uv_version := 0.13.9
@@ -11,6 +13,10 @@ uv := $(cache)/uv-$(uv_version)/bin/uv
 venv := .venv/.synced
 helm := $(shell command -v helm || echo $(cache)/bin/helm)
 promtool := $(shell command -v promtool || echo $(cache)/bin/promtool)
+# which tests of a folder run; "make slow" picks the others
+pick := not slow
+# tests that wait more than they compute run beside those that compute
+sockets := tests/component/asr_server/bench tests/component/asr_server/service
 gpu_python := $(or $(wildcard .venv/bin/python),python3)
 GPU_PYTHON ?= 3.11
 ffmpeg := $(shell command -v ffmpeg || echo /usr/bin/ffmpeg)
@@ -38,8 +44,12 @@ $(ffmpeg):
 	@echo "install Debian's ffmpeg" >&2
 	@apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ffmpeg >/dev/null
 
-check: setup ## all that needs no cluster: format, lint, types, layers, unit, component, contract and chart tests
-	@$(MAKE) -j3 -k --output-sync=target component-server component-rest static quick
+check: setup ## format, lint, types, layers, and all tests that need no cluster but those that are slow
+	@$(MAKE) -j3 -k --output-sync=target component-server component-sockets component-operator quick static
+	@echo "left out: the slow tests ('deselected' above); make test runs them, make slow runs them alone"
+
+slow: setup ## the tests that make check leaves out: parity with FunASR in full, recorded traffic, long runs
+	@$(MAKE) -j2 -k --output-sync=target pick=slow component-server component-sockets component-operator quick
 
 static: $(venv)
 	@.venv/bin/ruff format -q --check .
@@ -49,19 +59,22 @@ static: $(venv)
 	@bash -n tests/cluster/cluster tests/cluster/parts/* tests/cluster/with-cluster tests/cluster/images
 
 component-server: $(venv)
-	@.venv/bin/pytest -q tests/component/asr_server
+	@.venv/bin/pytest -q -m "$(pick)" tests/component --ignore tests/component/asr_operator $(sockets:%=--ignore %)
 
-component-rest: $(venv)
-	@.venv/bin/pytest -q tests/component --ignore tests/component/asr_server
+component-sockets: $(venv)
+	@.venv/bin/pytest -q -m "$(pick)" $(sockets)
+
+component-operator: $(venv)
+	@.venv/bin/pytest -q -m "$(pick)" tests/component/asr_operator
 
 quick: $(venv)
-	@.venv/bin/pytest -q tests/unit tests/contract tests/charts
+	@.venv/bin/pytest -q -m "$(pick)" tests/unit tests/contract tests/charts
 
 format: $(venv) ## format and mend what can be mended
 	@.venv/bin/ruff format .
 	@.venv/bin/ruff check --fix .
 
-test: check ## all that needs no GPU: check, then e2e where there can be a cluster (it says so where not)
+test: check slow ## all that needs no GPU: check, slow, then e2e where there can be a cluster (it says so where not)
 	@tests/cluster/with-cluster --if-any .venv/bin/pytest tests/e2e
 
 e2e: setup ## end-to-end tests on a real Kubernetes: KUBECONFIG's, kind's, or our own (as root)

@@ -105,12 +105,18 @@ def load_settings(arguments: Sequence[str]) -> OperatorSettings:
 
 def parse_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> OperatorSettings:
     """Return the settings; raise `SettingsError` for one that cannot be used."""
-    parser = _Parser(prog="asr-operator", description="Run fleets of FunASR servers.")
+    parser = _Parser(
+        prog="asr-operator",
+        description="Run fleets of FunASR servers in Kubernetes, one for each AsrService.",
+        epilog="Each flag can be set in the environment too, by the name in brackets; a flag wins.",
+    )
     for setting in SETTINGS:
+        default = f" (default: {setting.default})" if setting.default else ""
         parser.add_argument(
             setting.flag,
+            metavar="VALUE",
             default=environment.get(setting.variable, setting.default),
-            help=f"{setting.help} [{setting.variable}]",
+            help=f"{setting.help}{default} [{setting.variable}]",
         )
     given: dict[str, str] = vars(parser.parse_args(list(arguments)))
     if not given["server_image"].strip():

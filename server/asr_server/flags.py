@@ -76,7 +76,13 @@ _LEVELS = _one_of("debug", "info", "warning", "error")
 _PORT = _whole(0, 65535)
 
 SETTINGS = (
-    Setting("model", "DIR", "demo", _text, "demo, or a folder with asr, vad and perhaps punc"),
+    Setting(
+        "model",
+        "DIR",
+        "demo",
+        _text,
+        "demo, or a folder with asr and vad, and perhaps asr_online (for partials) and punc",
+    ),
     Setting("device", "NAME", "cpu", _one_of("cpu", "cuda"), "cpu or cuda"),
     Setting("dtype", "NAME", "float32", _DTYPES, "float32, float16 or bfloat16"),
     Setting("threads", "N", "0", _whole(0, 1024), "CPU threads of the models; 0: the CPU quota"),

@@ -176,6 +176,7 @@ def build_test(name, series, minute, expected):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_alerts_fire_when(case, failures):
     assert failures[case] is None

@@ -1,6 +1,9 @@
 """Guards of the layout that no linter knows."""
 
+import argparse
 import ast
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted([*ROOT.glob("operator/**/*.py"), *ROOT.glob("server/**/*.py")])
+TESTS = sorted(path.relative_to(ROOT) for path in ROOT.glob("tests/**/test_*.py"))
 FRONT = ["main", "service", "link", "scheduling", "speech"]
 
 
@@ -41,3 +45,32 @@ def test_front_process_imports_neither_torch_nor_funasr():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def read_runs(target):
+    """Return what a target of the Makefile would have pytest run."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("-q", action="store_true")
+    parser.add_argument("-m", dest="picks", default="")
+    parser.add_argument("--ignore", type=Path, action="append", default=[])
+    environment = {name: value for name, value in os.environ.items() if "MAKE" not in name}
+    plan = subprocess.check_output(["make", "-n", target], cwd=ROOT, env=environment, text=True)
+    commands = [line for line in plan.splitlines() if "bin/pytest" in line]
+    return [parser.parse_args(shlex.split(line.partition("pytest")[2])) for line in commands]
+
+
+def holds(run, path):
+    ignored = any(path.is_relative_to(folder) for folder in run.ignore)
+    return not ignored and any(path.is_relative_to(folder) for folder in run.folders)
+
+
+def test_make_test_runs_every_test_once_and_make_check_all_but_the_slow_ones():
+    """But for tests/peers, which needs other people's programs: `make peers`."""
+    runs, fast = read_runs("test"), read_runs("check")
+    assert {run.picks for run in fast} == {"not slow"}
+    for path in TESTS:
+        in_e2e, in_peers = (path.is_relative_to(f"tests/{name}") for name in ("e2e", "peers"))
+        picks = [] if in_peers else [""] if in_e2e else ["not slow", "slow"]
+        assert sorted(run.picks for run in runs if holds(run, path)) == picks, path
+        assert sum(holds(run, path) for run in fast) == (not in_e2e and not in_peers), path

@@ -23,7 +23,7 @@ SENSE = {
     "no svs_itn": ({"svs_lang": "ko", "svs_itn": False}, Hints("ko", itn=False)),
 }
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from traffic.server import serving
 RECORDINGS = {path.stem: read(path) for path in sorted(TRAFFIC.glob("*.jsonl"))}
 TYPES = {"str": str, "bool": bool}
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")

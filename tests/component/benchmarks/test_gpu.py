@@ -8,6 +8,7 @@ import torch
 from benchmarks.gpu.__main__ import MISSING, NO_DEVICE, OK, SOME_FAILED, main
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(500)
 @pytest.mark.parametrize("part", ["correctness", "throughput", "sessions"])
 def test_a_part_measures_something_on_a_cpu(part, tmp_path):

@@ -114,7 +114,9 @@ def test_a_setting_that_cannot_be_used_is_named(arguments, complaint):
         settings.parse_settings(arguments, IMAGE)
 
 
-def test_help_names_the_variables(capsys):
+def test_help_names_the_variables_and_the_defaults(capsys):
     with pytest.raises(SystemExit):
         settings.parse_settings(["--help"], IMAGE)
-    assert "[ASR_OPERATOR_RESYNC_SECONDS]" in capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "least this often (default: 300) [ASR_OPERATOR_RESYNC_SECONDS]" in shown
+    assert "image of the server pods (required) [ASR_OPERATOR_SERVER_IMAGE]" in shown

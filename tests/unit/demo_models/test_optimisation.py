@@ -27,6 +27,7 @@ def run(path, stop_at=None):
     return module.state_dict()
 
 
+@pytest.mark.slow
 def test_a_stopped_run_ends_where_an_unbroken_one_does(tmp_path):
     whole = run(tmp_path / "whole.pt")
     with pytest.raises(StoppedError):

@@ -154,10 +154,10 @@ def cut(_reply):
     ("act", "fault"),
     [
         (drop, "1 lost"),
-        (double, "1 doubled"),
-        (babble, "1 doubled"),
-        (swap, "CER"),
-        (cut, "1 cut"),
+        pytest.param(double, "1 doubled", marks=pytest.mark.slow),  # each takes seconds of speech
+        pytest.param(babble, "1 doubled", marks=pytest.mark.slow),
+        pytest.param(swap, "CER", marks=pytest.mark.slow),
+        pytest.param(cut, "1 cut", marks=pytest.mark.slow),
     ],
 )
 def test_faults_are_found(act, fault, capsys):
@@ -166,6 +166,7 @@ def test_faults_are_found(act, fault, capsys):
     assert fault in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_largest_number_is_looked_for(capsys):
     with serving(Server()) as url:
         arguments = [url, "--first=1", "--most=3", "--duration=1", "--quiet", "--objective-ms=9"]

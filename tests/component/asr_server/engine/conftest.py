@@ -1,6 +1,7 @@
 """The engine as the front meets it: a process, a channel and an arena, driven without a front."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
@@ -170,32 +171,25 @@ def silence():
     return np.zeros(48_000, dtype=np.int16)
 
 
-@pytest.fixture(scope="module")
-def engines(tmp_path_factory):
-    """One engine to share, with two workers, one to end, one that cannot start."""
-    absent = tmp_path_factory.mktemp("models") / "absent"
-    started = [EngineProcess(threads=2), EngineProcess(), EngineProcess(model=absent)]
-    yield started
-    for engine in started:
-        engine.close()
-
-
-@pytest.fixture(scope="module")
-def engine(engines):
-    """A loaded engine that the tests of a module share."""
-    loaded = engines[0].receive()
-    assert isinstance(loaded, messages.Loaded), loaded
-    return engines[0]
+@pytest.fixture(scope="session")
+def engine():
+    """A loaded engine with two workers that all tests share: a start takes seconds."""
+    with contextlib.closing(EngineProcess(threads=2)) as started:
+        loaded = started.receive()
+        assert isinstance(loaded, messages.Loaded), loaded
+        yield started
 
 
 @pytest.fixture
-def ending_engine(engines):
+def ending_engine():
     """A loaded engine that nobody else uses."""
-    assert isinstance(engines[1].receive(), messages.Loaded)
-    return engines[1]
+    with contextlib.closing(EngineProcess()) as started:
+        assert isinstance(started.receive(), messages.Loaded)
+        yield started
 
 
 @pytest.fixture
-def failing_engine(engines):
+def failing_engine(tmp_path):
     """An engine whose model folder does not exist."""
-    return engines[2]
+    with contextlib.closing(EngineProcess(model=tmp_path / "absent")) as started:
+        yield started

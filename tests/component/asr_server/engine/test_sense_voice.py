@@ -28,6 +28,7 @@ def engine(directory):
     started.close()
 
 
+@pytest.mark.slow
 def test_recordings_and_streams_have_its_text_and_no_marks_of_another_model(
     engine, directory, utterances
 ):

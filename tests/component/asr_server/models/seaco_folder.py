@@ -9,9 +9,9 @@ import torch
 import yaml
 
 from asr_server.models import bicif, loading, seaco
-from tests.component.asr_server.models.sense_voice_folder import draw_weights
+from demo_models.configs import FRONTEND_LFR
+from tests.component.asr_server.models.sense_voice_folder import ENCODER, SIZE, draw_weights
 
-SIZE = 64
 PIECES = ["hel@@", "lo", "world"]
 SPELLINGS = "hello hel@@ lo\nworld world\n一 一\n打 打\n开 开\n客 客\n厅 厅\n灯 灯\n五 五\n5 五\n"
 DECODER = {
@@ -40,18 +40,7 @@ CONFIG = {
         "NO_BIAS": 0,
     },
     "encoder": "SANMEncoder",
-    "encoder_conf": {
-        "output_size": SIZE,
-        "attention_heads": 4,
-        "linear_units": 128,
-        "num_blocks": 3,
-        "input_layer": "pe",
-        "pos_enc_class": "SinusoidalPositionEncoder",
-        "normalize_before": True,
-        "kernel_size": 11,
-        "sanm_shfit": 0,
-        "selfattention_layer_type": "sanm",
-    },
+    "encoder_conf": ENCODER,
     "decoder": "ParaformerSANMDecoder",
     "decoder_conf": DECODER,
     "seaco_decoder": "ParaformerSANMDecoder",
@@ -78,16 +67,7 @@ CONFIG = {
         "upsample_type": "cnn_blstm",
     },
     "frontend": "WavFrontend",
-    "frontend_conf": {
-        "fs": 16000,
-        "window": "hamming",
-        "n_mels": 80,
-        "frame_length": 25,
-        "frame_shift": 10,
-        "lfr_m": 7,
-        "lfr_n": 6,
-        "dither": 0.0,
-    },
+    "frontend_conf": FRONTEND_LFR,
     "tokenizer": "CharTokenizer",
     "tokenizer_conf": {"unk_symbol": "<unk>", "split_with_space": True},
 }

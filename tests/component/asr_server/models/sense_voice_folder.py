@@ -10,6 +10,7 @@ import torch
 import yaml
 
 from asr_server.models import loading, sense_voice, sentence_pieces
+from demo_models.configs import FRONTEND_LFR
 
 TAGS = [
     *("<|zh|>", "<|en|>", "<|yue|>", "<|ja|>", "<|ko|>", "<|nospeech|>", "<|NEUTRAL|>"),
@@ -21,40 +22,34 @@ SENTENCES = [
     "turn on the light, please.",
     "안녕하세요 세계.",
 ]
+SIZE = 64
+ENCODER = {
+    "output_size": SIZE,
+    "attention_heads": 4,
+    "linear_units": 128,
+    "num_blocks": 3,
+    "input_layer": "pe",
+    "pos_enc_class": "SinusoidalPositionEncoder",
+    "normalize_before": True,
+    "kernel_size": 11,
+    "sanm_shfit": 0,
+    "selfattention_layer_type": "sanm",
+}
 CONFIG = {
     "model": "SenseVoiceSmall",
     "model_conf": {"length_normalized_loss": True, "sos": 1, "eos": 2, "ignore_id": -1},
     "encoder": "SenseVoiceEncoderSmall",
     "encoder_conf": {
-        "output_size": 64,
-        "attention_heads": 4,
-        "linear_units": 128,
-        "num_blocks": 3,
+        **ENCODER,
         "tp_blocks": 2,
         "dropout_rate": 0.1,
         "positional_dropout_rate": 0.1,
         "attention_dropout_rate": 0.1,
-        "input_layer": "pe",
-        "pos_enc_class": "SinusoidalPositionEncoder",
-        "normalize_before": True,
-        "kernel_size": 11,
-        "sanm_shfit": 0,
-        "selfattention_layer_type": "sanm",
     },
     "ctc_conf": {"dropout_rate": 0.0, "ctc_type": "builtin", "reduce": True},
     "normalize": None,
     "frontend": "WavFrontend",
-    "frontend_conf": {
-        "fs": 16000,
-        "window": "hamming",
-        "n_mels": 80,
-        "frame_length": 25,
-        "frame_shift": 10,
-        "lfr_m": 7,
-        "lfr_n": 6,
-        "dither": 0.0,
-        "cmvn_file": None,
-    },
+    "frontend_conf": {**FRONTEND_LFR, "cmvn_file": None},
     "tokenizer": "SentencepiecesTokenizer",
     "tokenizer_conf": {"bpemodel": None, "unk_symbol": "<unk>", "split_with_space": True},
 }

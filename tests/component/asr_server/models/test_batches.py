@@ -9,6 +9,7 @@ from asr_server.models import loading, tokens
 from asr_server.speech.words import Words
 
 RATE_HZ = 16000
+slow = pytest.mark.slow
 
 
 def odd_rows():
@@ -36,7 +37,7 @@ def alone(models, utterances):
     }
 
 
-@pytest.mark.parametrize("size", [2, 16, 100])
+@pytest.mark.parametrize("size", [pytest.param(2, marks=slow), 16, pytest.param(100, marks=slow)])
 def test_a_batch_gives_what_each_utterance_gives_alone(models, utterances, alone, size):
     shuffled = random.Random(size).sample(utterances, len(utterances))
     for start in range(0, len(shuffled), size):
@@ -83,7 +84,9 @@ def test_texts_are_punctuated_together_as_alone(models, utterances):
     assert models.punctuation.punctuate([(), *texts]) == ["", *alone]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize(
+    "dtype", ["float32", *(pytest.param(d, marks=slow) for d in ("float16", "bfloat16"))]
+)
 def test_every_precision_recognises_held_out_speech(models, utterances, cer, dtype):
     other = loading.load_models(loading.demo_directory(), device=models.device, dtype=dtype)
     other.warm_up(batch_size=4, audio_s=20.0)

@@ -1,11 +1,8 @@
 """SeACo-Paraformer gives what funasr's AutoModel gives, and rows of a batch differ in hotwords."""
 
-import contextlib
-import io
 import logging
 import random
 import shutil
-import warnings
 
 import numpy as np
 import pytest
@@ -16,7 +13,7 @@ from asr_server.models import loading, tokens
 from asr_server.models.errors import ModelError
 from asr_server.speech.hints import NO_HINTS, Hints
 from asr_server.speech.words import NO_WORDS
-from tests.component.asr_server.models import seaco_folder
+from tests.component.asr_server.models import seaco_folder, stock
 
 CHARACTERS = (
     "一七三上下不丢两个么乐九书买了事二五交京人什今以们份优会低余你修候停入八六关再几出到办务"
@@ -45,34 +42,15 @@ def biased(directory):
     return loading.load_models(directory, device="cpu", dtype="float32")
 
 
-@contextlib.contextmanager
-def quiet():
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield
-
-
-def open_stock(folder):
-    """Open funasr's own model on the same folder; importing it takes seconds."""
-    with quiet():
-        import funasr
-
-        logging.disable(logging.WARNING)
-        options = {"device": "cpu", "disable_update": True, "disable_pbar": True, "ncpu": 1}
-        return funasr.AutoModel(model=str(folder), **options)
-
-
 @pytest.fixture(scope="module")
-def stock(directory):
-    yield open_stock(directory / "asr")
-    logging.disable(logging.NOTSET)
+def automodel(directory):
+    with stock.opened(asr={"model": str(directory / "asr")}) as opened:
+        yield opened.asr
 
 
-def generate(stock, audio, hotwords=()):
-    with quiet():
-        samples = audio.astype(np.float32) / 32768
-        options = {"hotword": " ".join(hotwords)} if hotwords else {}
-        return stock.generate(input=samples, **options)[0]
+def generate(model, audio, hotwords=()):
+    (row,) = stock.generate(model, audio, **({"hotword": " ".join(hotwords)} if hotwords else {}))
+    return row
 
 
 def assert_equal(ours, theirs, audio):
@@ -85,22 +63,24 @@ def assert_equal(ours, theirs, audio):
     assert differences.max() <= 21
 
 
-def test_our_network_has_the_weights_of_funasr(stock, biased):
-    ours, theirs = biased.recognizer.network.state_dict(), stock.model.state_dict()
+@pytest.mark.slow
+def test_our_network_has_the_weights_of_funasr(automodel, biased):
+    ours, theirs = biased.recognizer.network.state_dict(), automodel.model.state_dict()
     assert ours.keys() == theirs.keys()
     for name, value in ours.items():
         assert torch.equal(value, theirs[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "hotwords", [(), FEW, *EXACTLY, MANY], ids=lambda words: f"{len(words)} hotwords"
 )
-def test_hotwords_give_the_words_and_times_of_automodel(stock, biased, utterances, hotwords):
+def test_hotwords_give_the_words_and_times_of_automodel(automodel, biased, utterances, hotwords):
     """All in one batch; with random weights every answer holds many symbols."""
     audio = [utterance.audio for utterance in utterances[:12]]
     found = biased.recognizer.recognize(audio, [Hints(hotwords=hotwords)] * len(audio))
     for ours, samples in zip(found, audio, strict=True):
-        assert_equal(ours, generate(stock, samples, hotwords), samples)
+        assert_equal(ours, generate(automodel, samples, hotwords), samples)
     symbols = {token for words in found for token in words.tokens}
     assert len(symbols) > 10
 
@@ -164,6 +144,7 @@ def test_lists_are_represented_once_and_forgotten_in_the_end(biased, monkeypatch
     assert cache.find(()) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_every_precision_warms_up_and_recognises(directory, utterances, dtype):
     models = loading.load_models(directory, device="cpu", dtype=dtype)
@@ -173,6 +154,7 @@ def test_every_precision_warms_up_and_recognises(directory, utterances, dtype):
     assert all(words.tokens and words.stamps for words in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["cnn", "cnn_blstm"])
 @pytest.mark.parametrize("first_cnn", [True, False])
 def test_plain_bicif_has_the_words_and_times_of_automodel(tmp_path, utterances, kind, first_cnn):
@@ -181,10 +163,10 @@ def test_plain_bicif_has_the_words_and_times_of_automodel(tmp_path, utterances, 
     seaco_folder.write_folder(tmp_path / "asr", model="BiCifParaformer", predictor_conf=conf)
     shutil.copytree(loading.demo_directory() / "vad", tmp_path / "vad")
     models = loading.load_models(tmp_path, device="cpu", dtype="float32")
-    stock = open_stock(tmp_path / "asr")
     audio = [utterance.audio for utterance in utterances[:8]]
-    for ours, samples in zip(models.recognizer.recognize(audio), audio, strict=True):
-        assert_equal(ours, generate(stock, samples), samples)
+    with stock.opened(asr={"model": str(tmp_path / "asr")}) as opened:
+        for ours, samples in zip(models.recognizer.recognize(audio), audio, strict=True):
+            assert_equal(ours, generate(opened.asr, samples), samples)
 
 
 def test_times_that_are_no_numbers_are_an_error(directory, tmp_path, utterances):

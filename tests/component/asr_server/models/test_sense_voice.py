@@ -1,12 +1,8 @@
 """SenseVoice-Small gives what funasr's AutoModel gives, in batches that mix languages and ITN."""
 
-import contextlib
-import io
-import logging
 import random
 import re
 import shutil
-import warnings
 
 import numpy as np
 import pytest
@@ -18,7 +14,7 @@ from asr_server.models.errors import ModelError
 from asr_server.models.sense_voice import LANGUAGES
 from asr_server.speech.hints import Hints
 from asr_server.speech.words import NO_WORDS
-from tests.component.asr_server.models import sense_voice_folder
+from tests.component.asr_server.models import sense_voice_folder, stock
 
 STYLES = [Hints(language, itn) for language in [*LANGUAGES, "martian"] for itn in (True, False)]
 
@@ -50,51 +46,44 @@ def load(directory, dtype="float32"):
 
 
 @pytest.fixture(scope="module")
-def stock(directory):
-    """funasr's own model on the same folder; importing it takes seconds."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        import funasr
-
-        logging.disable(logging.WARNING)
-        options = {"device": "cpu", "disable_update": True, "disable_pbar": True, "ncpu": 1}
-        yield funasr.AutoModel(model=str(directory / "asr"), **options)
-    logging.disable(logging.NOTSET)
+def automodel(directory):
+    with stock.opened(asr={"model": str(directory / "asr")}) as opened:
+        yield opened.asr
 
 
-def generate(stock, audio, style):
+def generate(model, audio, style):
     """Return the text of a stock model, and its encoded audio."""
     encoded = []
-    hook = stock.model.encoder.register_forward_hook(lambda *call: encoded.append(call[2][0]))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        samples = audio.astype(np.float32) / 32768
-        found = stock.generate(input=samples, language=style.language, use_itn=style.itn)
+    hook = model.model.encoder.register_forward_hook(lambda *call: encoded.append(call[2][0]))
+    (row,) = stock.generate(model, audio, language=style.language, use_itn=style.itn)
     hook.remove()
-    return found[0]["text"], encoded[0]
+    return row["text"], encoded[0]
 
 
-def test_our_network_has_the_weights_of_funasr(stock, sense):
-    ours, theirs = sense.recognizer.network.state_dict(), stock.model.state_dict()
+@pytest.mark.slow
+def test_our_network_has_the_weights_of_funasr(automodel, sense):
+    ours, theirs = sense.recognizer.network.state_dict(), automodel.model.state_dict()
     assert ours.keys() == theirs.keys()
     for name, value in ours.items():
         assert torch.equal(value, theirs[name])
 
 
-def test_every_style_gives_the_text_of_automodel(stock, sense, utterances):
+@pytest.mark.slow
+def test_every_style_gives_the_text_of_automodel(automodel, sense, utterances):
     """All in one batch; with random weights every answer holds many symbols."""
     audio = [utterance.audio for utterance in utterances[: len(STYLES)]]
     found = sense.recognizer.recognize(audio, STYLES)
     symbols = set()
     for ours, samples, style in zip(found, audio, STYLES, strict=True):
-        theirs, _ = generate(stock, samples, style)
+        theirs, _ = generate(automodel, samples, style)
         assert ours.tokens == tokens.split(re.sub(r"<\|.*?\|>", "", theirs))
         assert "<|" in theirs  # tags were there to be left out
         symbols |= set(ours.tokens)
     assert len(symbols) > 30
 
 
-def test_encoded_audio_is_that_of_automodel(stock, sense, utterances):
+@pytest.mark.slow
+def test_encoded_audio_is_that_of_automodel(automodel, sense, utterances):
     audio = [utterance.audio for utterance in utterances[:6]]
     styles = STYLES[2:8]
     recognizer = sense.recognizer
@@ -103,7 +92,7 @@ def test_encoded_audio_is_that_of_automodel(stock, sense, utterances):
         lengths = [recognizer.front.count_steps(frames) for frames in waveforms.frames]
         hidden = recognizer.network.encode(recognizer.front.features(waveforms), lengths, styles)
     for row, length, samples, style in zip(hidden, lengths, audio, styles, strict=True):
-        _, theirs = generate(stock, samples, style)
+        _, theirs = generate(automodel, samples, style)
         torch.testing.assert_close(row[: length + 4], theirs[0], atol=2e-3, rtol=1e-3)
 
 
@@ -140,6 +129,7 @@ def test_large_batches_are_scored_piece_by_piece(sense, utterances, monkeypatch)
     assert sense.recognizer.recognize(audio) == whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_every_precision_warms_up_and_recognises(directory, utterances, dtype):
     models = load(directory, dtype)

@@ -73,7 +73,9 @@ def alone(recognizer, rows):
     return [recognize(recognizer, [Stream(recognizer, *row)])[0] for row in rows]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
+)
 def test_streams_of_any_age_share_batches_without_a_trace(recognizer, rows, alone, seed):
     """Each turn another choice of streams in another order, so that ages and places mix."""
     streams = [Stream(recognizer, *row) for row in rows]
@@ -107,6 +109,7 @@ def test_held_out_speech_is_recognised_while_it_is_spoken(
     assert cer(pairs) <= allowed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_every_precision_recognises_streams(models, utterances, cer, dtype):
     other = loading.load_models(loading.demo_directory(), device=models.device, dtype=dtype)

@@ -84,17 +84,20 @@ def about(pid, name):
     return read(Path(f"/proc/{pid}/{name}"))
 
 
+COMMON = [("a.mp3", []), ("a.m4a", []), ("a.opus", [])]
+OTHERS = [
+    ("a.mp4", ["-movflags", "+faststart"]), ("a.mov", []), ("a.aac", []), ("a.ogg", []),
+    ("a.flac", []), ("a.webm", []), ("a.mka", []), ("a.wma", []), ("a.aiff", []), ("a.au", []),
+    ("a.caf", []), ("a.ac3", []), ("a.w64", []), ("a.ts", []), ("a.wv", []), ("a.wav", []),
+    ("b.wav", ["-c:a", "adpcm_ima_wav"]), ("b.mka", ["-ac", "2", "-ar", "44100"]),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
-    [
-        ("a.mp3", []), ("a.m4a", []), ("a.mp4", ["-movflags", "+faststart"]), ("a.mov", []),
-        ("a.aac", []), ("a.ogg", []), ("a.opus", []), ("a.flac", []), ("a.webm", []),
-        ("a.mka", []), ("a.wma", []), ("a.aiff", []), ("a.au", []), ("a.caf", []), ("a.ac3", []),
-        ("a.w64", []), ("a.ts", []), ("a.wv", []), ("a.wav", []),
-        ("b.wav", ["-c:a", "adpcm_ima_wav"]), ("b.mka", ["-ac", "2", "-ar", "44100"]),
-    ],
-)  # fmt: skip
-async def test_files_of_every_common_format_are_heard_whole(heard, encode, name, options):
+    [*COMMON, *(pytest.param(*other, marks=pytest.mark.slow) for other in OTHERS)],
+)
+async def test_files_of_every_format_are_heard_whole(heard, encode, name, options):
     await heard.start()
     data = encode(name, *options)
     async with heard.connect() as client:

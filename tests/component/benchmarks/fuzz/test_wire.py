@@ -5,6 +5,7 @@ import pytest
 from benchmarks.fuzz import wire
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(500)
 async def test_a_short_attack_finds_nothing():
     counts, findings = await wire.attack("d", 500)  # its first five clients are of all kinds

@@ -116,6 +116,8 @@ def test_under_a_cpu_limit_batches_grow_first_and_servers_come_before_finals_are
 
 
 LOADS = [(demand, kind) for demand in (10, 35, 60, 150, 300) for kind in (CPU, FLAT_GPU)]
+ENOUGH = [(35, CPU), (150, FLAT_GPU)]
+LOADS = [pytest.param(*load, marks=[] if load in ENOUGH else pytest.mark.slow) for load in LOADS]
 
 
 @pytest.mark.parametrize(("demand", "kind"), LOADS)
@@ -129,7 +131,9 @@ def test_an_even_load_comes_to_rest_within_the_objective(simulated, make_spec, d
     assert fleet.backlog == 0
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))]
+)
 def test_a_load_that_fluctuates_does_not_make_replicas_swing(simulated, make_spec, seed):
     fleet, chance = simulated(make_spec(max_replicas=20), **CPU), random.Random(seed)
     for _ in range(4 * 60):

@@ -118,6 +118,7 @@ def _check_decision(decision, fleet, spec):
         assert (change.from_, change.to) == (before, after)
 
 
+@pytest.mark.slow
 @given(data=st.data(), desired=st.integers(1, 10), ticks=st.integers(1, 20))
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_for_a_window_after_a_restart_nothing_is_taken_away(data, desired, ticks):

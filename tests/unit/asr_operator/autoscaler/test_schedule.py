@@ -119,6 +119,7 @@ def test_a_spec_without_schedules_is_left_as_it_is():
     assert schedule.put_in_force(spec, at("2026-11-26T12:00:00")) is spec
 
 
+ZONES = sorted(available_timezones())  # the search of a folder
 hours = st.builds("{:02}:{:02}".format, st.integers(0, 23), st.integers(0, 59))
 moments = st.integers(1_700_000_000, 1_900_000_000).map(
     lambda seconds: datetime.fromtimestamp(seconds, UTC)
@@ -133,7 +134,7 @@ def windows(draw):
         draw(st.uuids().map(str)),
         draw(hours),
         draw(hours),
-        draw(st.sampled_from(sorted(available_timezones()))),
+        draw(st.sampled_from(ZONES)),
         tuple(draw(st.lists(st.sampled_from(DAYS), min_size=1, unique=True))),
         *(bound if is_set else None for bound, is_set in zip(bounds, chosen, strict=True)),
     )

@@ -234,6 +234,7 @@ def test_utterances_are_answered_once_however_batches_overlap(make_late_front, d
     assert not any(stage._tasks or stage._running for stage in front.loop._line._all)
 
 
+@pytest.mark.slow
 @MANY
 @given(data=st.data(), mode=st.sampled_from(["online", "2pass"]), has_online=st.booleans())
 def test_streams_have_the_same_words_however_batches_overlap(

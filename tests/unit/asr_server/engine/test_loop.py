@@ -185,6 +185,7 @@ def test_an_engine_with_nothing_to_do_waits_for_ever(front):
     assert front.loop.turn([]).wait_s is None
 
 
+@pytest.mark.slow
 def test_a_short_utterance_is_answered_long_before_the_hour_that_came_first(make_front):
     front = make_front(start_s=0.1)
     hour = front.speak(*[(1, 5.0)] * 700)
