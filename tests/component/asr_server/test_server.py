@@ -269,6 +269,7 @@ def test_a_server_that_cannot_start_says_why_in_one_line(launch, arguments, stat
     assert said == [server.termination_log.read_text().strip()]
 
 
+@pytest.mark.slow
 def test_a_signal_while_models_load_ends_with_status_0(launch):
     server = launch().wait_listening()
     server.process.send_signal(signal.SIGTERM)

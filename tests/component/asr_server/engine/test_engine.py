@@ -73,6 +73,7 @@ def test_signals_for_the_whole_group_do_not_end_the_engine(engine, utterances):
     assert isinstance(answer, messages.Recognized)
 
 
+@pytest.mark.slow
 def test_closing_the_channel_ends_the_engine_in_the_middle_of_its_work(ending_engine):
     long = np.random.default_rng(0).integers(-8000, 8000, 600 * 16_000, dtype=np.int16)
     ending_engine.send(ending_engine.put(long))

@@ -7,6 +7,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 # Convolves batches of new shapes while no byte more is to be had, then again when there is.
 SCRIPT = """
 import json, logging, resource
@@ -50,6 +52,7 @@ with torch.inference_mode():
 """
 
 
+@pytest.mark.slow
 def test_what_did_not_fit_is_halved_and_nothing_is_refused_afterwards():
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True

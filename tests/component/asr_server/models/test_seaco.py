@@ -98,7 +98,7 @@ def test_hotwords_of_a_row_change_that_row_alone(biased, utterances):
     assert changed == {words: bool(words) for words in lists}
 
 
-@pytest.mark.parametrize("size", [2, 16])
+@pytest.mark.parametrize("size", [pytest.param(2, marks=pytest.mark.slow), 16])
 def test_a_batch_gives_what_each_row_gives_alone(biased, utterances, size):
     draw = random.Random(size)
     lists = [(), FEW, *EXACTLY, MANY, ("unknown",)]

@@ -107,7 +107,7 @@ def test_language_and_itn_of_a_row_change_that_row_alone(sense, utterances):
     assert len({mixed[0], mixed[1], mixed[2]}) == 3
 
 
-@pytest.mark.parametrize("size", [2, 16])
+@pytest.mark.parametrize("size", [pytest.param(2, marks=pytest.mark.slow), 16])
 def test_a_batch_gives_what_each_row_gives_alone(sense, utterances, size):
     draw = random.Random(size)
     rows = [(utterance.audio, draw.choice(STYLES)) for utterance in utterances[:32]]
