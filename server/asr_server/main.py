@@ -17,7 +17,6 @@ from asr_server import logs, settings
 from asr_server.link.arena import Arena
 from asr_server.link.messages import BatchLimits, SheddingLimits
 from asr_server.metrics import Metrics
-from asr_server.scheduling.shedding import Step
 from asr_server.service import bounds, engine_process, gpu, measure, watched_files
 from asr_server.service.admission import LOADING, Admission
 from asr_server.service.connection import Surroundings
@@ -26,6 +25,7 @@ from asr_server.service.engine_link import EngineLink
 from asr_server.service.health import Health
 from asr_server.service.listener import Endpoint, Listener
 from asr_server.service.live_config import LiveConfig, LiveValues
+from asr_server.service.pressure import Pressure
 from asr_server.service.probes import ProbeServer
 from asr_server.service.tls import Certificate
 from asr_server.service.tokens import Tokens
@@ -62,13 +62,14 @@ class Server:
         reports = measure.EngineReports(metrics.engine)
         flags = _flags(found)
         self._link = EngineLink(arena, _batch_limits(flags), reports.observe)
+        self._pressure = Pressure(self._link, metrics.server)
         command = engine_process.build_command(found)
         self._engine = engine_process.EngineProcess(command, self._link, metrics.engine, self._open)
         self._admission = Admission(
             metrics.session,
             found.max_sessions,
             found.max_sessions_per_address,
-            lambda: self._link.shedding_step >= Step.REFUSE,
+            self._pressure.is_high,
         )
         budget = bounds.AudioBudget(arena.samples)
         limits = SessionLimits(found.max_utterance_s, found.max_utterance_s, REPLIES)
@@ -122,7 +123,7 @@ class Server:
         tasks = [
             self._engine.run(),
             self._listener.sweep(),
-            measure.watch_loop_lag(self._metrics.server),
+            measure.watch_loop_lag(self._metrics.server, self._pressure.look),
             measure.watch_cpu(self._metrics.server),
         ]
         if self._settings.live_config is not None:

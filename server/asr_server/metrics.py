@@ -209,6 +209,13 @@ class ServerMetrics:
             buckets=_LAG_S,
             registry=registry,
         )
+        self.stream_limit = Gauge(
+            "asr_stream_limit",
+            "Live streams with which new sessions are refused, learned while the server was late;"
+            " +Inf: none is known.",
+            registry=registry,
+        )
+        self.stream_limit.set(float("inf"))
         self.cpu_limited_s = Counter(
             "asr_cpu_limited_seconds_total",
             "CPU seconds used, over the CPUs that the limit of the container allows: it grows by 1"

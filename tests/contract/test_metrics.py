@@ -45,6 +45,7 @@ NAMES = {
     "asr_shed_total": {"what"},
     "asr_shedding_step": set(),
     "asr_stage_seconds": {"stage"},
+    "asr_stream_limit": set(),
     "asr_utterances_total": {"outcome"},
 }
 

@@ -32,7 +32,7 @@ def measure() -> list[Figure]:
 
 def _measure_overload(trial: dict[str, Any]) -> Figure:
     account = trial["account"]
-    harm = {name: account[name] for name in ("lost", "doubled", "turned_away", "cut")}
+    harm = {name: account[name] for name in ("lost", "doubled", "cut", "turned_away", "given_up")}
     said = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in harm.items())
     detail = f"{trial['sessions']} sessions, {account['sent']} utterances: {said}"
     p95_s = GIVEN_UP_S if trial["p95_s"] is None else trial["p95_s"]

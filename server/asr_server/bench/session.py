@@ -10,6 +10,7 @@ had begun to say is said again from the start. Any other end of the connection i
 import asyncio
 import contextlib
 import json
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -21,7 +22,7 @@ from asr_server.bench.arrivals import SessionPlan, Turn
 from asr_server.bench.ledger import Ledger
 from asr_server.bench.speech import BYTES_PER_S, RATE_HZ
 from asr_server.client.arguments import ServerAddress
-from asr_server.client.connecting import connect_once
+from asr_server.client.connecting import connect_once, read_retry_after
 from asr_server.speech.replies import ServerReply, parse_reply
 
 CHUNK_BYTES = int(0.6 * BYTES_PER_S)
@@ -51,16 +52,20 @@ class Surroundings:
     """How long to wait for answers once all is said."""
 
     async def open(self) -> ClientConnection:
-        """Connect, knocking for a while. Raises TurnedAwayError."""
+        """Connect, knocking for a while, within what `Retry-After` asks for.
+
+        Raises TurnedAwayError.
+        """
         end_s = self.clock() + PATIENCE_S
         while True:
             try:
                 return await connect_once(self.server, direct=True)
-            except (OSError, InvalidHandshake, TimeoutError):
+            except (OSError, InvalidHandshake, TimeoutError) as error:
                 self.ledger.count("turned_away")
+                wait_s = RETRY_S + random.random() * read_retry_after(error)
             if self.clock() > end_s:
                 raise TurnedAwayError
-            await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(wait_s)
 
     def parse(self, message: str | bytes) -> ServerReply | None:
         """Return what a message says; None of one that makes no sense, which is taken down."""

@@ -77,14 +77,21 @@ async def connect_once(server: ServerAddress, *, direct: bool = False) -> Client
     )
 
 
+def read_retry_after(error: Exception) -> float:
+    """Return in how many seconds a server that refused asks to come back; 0 if it does not say."""
+    if not isinstance(error, InvalidStatus):
+        return 0.0
+    after = error.response.headers.get("Retry-After", "")
+    return float(after) if after.isdigit() else 0.0
+
+
 def _explain_status(error: InvalidStatus) -> tuple[float | None, str]:
     """Return after how many seconds to try again, if that makes sense, and what happened."""
     response = error.response
     said = " ".join((response.body or b"").decode(errors="replace").split())[:200]
     match response.status_code:
         case 503 | 429:
-            after = response.headers.get("Retry-After", "")
-            wait_s = float(after) if after.isdigit() else RETRY_S
+            wait_s = read_retry_after(error) or RETRY_S
             return min(wait_s, MAX_RETRY_S), said.rstrip(".") or "the server lets nobody in now"
         case 401 | 403:
             return None, f"the server wants another token (--token, ASR_TOKEN). {said}"

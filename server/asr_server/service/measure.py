@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 from asr_server.link import cgroup
@@ -76,12 +77,18 @@ class EngineReports:
             metrics.stage_s.labels(stage).observe(wait_s + ran.took_s)
 
 
-async def watch_loop_lag(metrics: ServerMetrics) -> None:
-    """Observe for ever how much later than asked for the event loop wakes a task."""
+async def watch_loop_lag(metrics: ServerMetrics, look: Callable[[float, float], None]) -> None:
+    """Observe for ever how much later than asked for the event loop wakes a task.
+
+    `look` is told the seconds, and the time.
+    """
     while True:
         asked_at = time.monotonic()
         await asyncio.sleep(LAG_PERIOD_S)
-        metrics.loop_lag_s.observe(max(0.0, time.monotonic() - asked_at - LAG_PERIOD_S))
+        now = time.monotonic()
+        lag_s = max(0.0, now - asked_at - LAG_PERIOD_S)
+        metrics.loop_lag_s.observe(lag_s)
+        look(lag_s, now)
 
 
 async def watch_cpu(metrics: ServerMetrics, root: Path = cgroup.ROOT) -> None:

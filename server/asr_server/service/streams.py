@@ -9,6 +9,7 @@ is unsettled is fed again: each final comes once, and no partial says again what
 import asyncio
 import itertools
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from asr_server.link import messages
 from asr_server.link.arena import Arena
@@ -57,6 +58,15 @@ class Stream:
         self._streams.cancel(self._id)
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many streams are open, how many sent audio, and how many seconds were settled."""
+
+    streams: int
+    speaking: int
+    settled_s: float
+
+
 class Streams:
     """All open streams of a server.
 
@@ -80,6 +90,8 @@ class Streams:
         self._in_engine: set[int] = set()
         self._fed: set[int] = set()
         self._flushed = 0  # streams of which the last flush had audio
+        self._spoke: set[int] = set()
+        self._settled_samples = 0
         self._unheard: set[int] = set()  # told of to the engine since it last said anything
         self._trial = Trial()
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -104,6 +116,18 @@ class Streams:
     def on_trial(self) -> bool:
         """Whether the engine shall have nothing else that it may die of."""
         return self._trial.running
+
+    @property
+    def open_streams(self) -> int:
+        """How many inputs are open."""
+        return len(self._open)
+
+    def take_progress(self) -> Progress:
+        """Return what happened since the last call."""
+        settled_s = audio.duration_s(self._settled_samples)
+        progress = Progress(len(self._open), len(self._spoke), settled_s)
+        self._spoke, self._settled_samples = set(), 0
+        return progress
 
     def unsettled_s(self) -> float:
         """Return the seconds of audio that are not answered and may hold speech."""
@@ -193,6 +217,7 @@ class Streams:
         stream = self._open.get(message.stream_id)
         if stream is None:
             return
+        settled = stream.audio.settled
         match message:
             case messages.Partial():
                 stream.deliver(stream.take_partial(message))
@@ -208,6 +233,7 @@ class Streams:
                 stream.deliver(effects.StreamDone())
             case messages.StreamFailed(reason=reason):
                 self._fail(message.stream_id, reason)
+        self._settled_samples += stream.audio.settled - settled
 
     def _fail(self, stream_id: int, reason: str) -> None:
         stream = self._open.get(stream_id)
@@ -259,6 +285,7 @@ class Streams:
                 news for fed in self._fed for news in self._open[fed].render_news()
             )
             self._owe(self._fed)
+        self._spoke |= self._fed
         self._flushed = len(self._fed)
         self._fed.clear()
 
