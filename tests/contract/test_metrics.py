@@ -62,6 +62,7 @@ def declared():
             GpuMetrics(CollectorRegistry()),
         )
         for each in vars(group).values()
+        if not isinstance(each, dict)  # series of a metric that is there too
     ]
     return {
         each.describe()[0].name + ("_total" if each._type == "counter" else ""): set(
