@@ -35,6 +35,7 @@ from asr_server.link.messages import (
 )
 from asr_server.service.dispatch import Dispatch, Item
 from asr_server.service.live_stream import Deliver
+from asr_server.service.silence import Silence
 from asr_server.service.streams import Streams
 from asr_server.speech import audio
 from asr_server.speech.audio import Samples
@@ -42,8 +43,6 @@ from asr_server.speech.effects import ChunkSize, LiveMode
 from asr_server.speech.hints import NO_HINTS, Hints
 
 PIECE_SAMPLES = 1 << 18  # the event loop turns between pieces: an hour is copied in 220
-SILENT_S = 60.0  # an engine with work may be silent for so long, and for as long as a batch lasts
-FROZEN_S = 15.0  # without the word that its process runs, which comes once a second
 
 Answer = Recognized | Failed
 Report = BatchRan | OutOfMemory | Overload
@@ -118,8 +117,7 @@ class EngineLink:
         self._unanswered_samples = 0
         self._gone: str | None = None
         self._storing = asyncio.Lock()  # one piece at a time, of whoever's audio
-        self._owed_since: float | None = None  # since when the engine has to say something
-        self._alive_at: float | None = None  # when it said that its process runs
+        self._silence = Silence()
 
     @property
     def connected(self) -> bool:
@@ -134,22 +132,13 @@ class EngineLink:
         than any batch may take: none is longer than the limit or its longest item, and none is
         slower than speech.
         """
-        if self._channel is None:
-            return False
-        if self._alive_at is not None and _now() - self._alive_at > FROZEN_S:
-            return True
-        if self._owed_since is None:
-            return False
         longest_s = audio.duration_s(self._dispatch.longest_samples)
-        may_take_s = SILENT_S + max(longest_s, self.limits.batch_audio_s)
-        return _now() - self._owed_since > may_take_s
+        batch_s = max(longest_s, self.limits.batch_audio_s)
+        return self.connected and self._silence.is_too_long(_now(), batch_s)
 
     def give_time(self, seconds: float) -> None:
         """Let the engine be silent for so much longer: it did not run, or was not heard."""
-        if self._owed_since is not None:
-            self._owed_since = min(self._owed_since + seconds, _now())
-        if self._alive_at is not None:
-            self._alive_at = min(self._alive_at + seconds, _now())
+        self._silence.give_time(seconds, _now())
 
     async def store(self, samples: Samples) -> Stored | None:
         """Copy audio into the arena, piece by piece; None when it has no room."""
@@ -217,7 +206,7 @@ class EngineLink:
         """Give work to the engine behind this channel: it has loaded its models."""
         self._channel = channel
         channel.send(Configure(self.limits, self.shedding))
-        self._owed_since = self._alive_at = None
+        self._silence.forget()
         self.streams.connect(channel)
         self._pump()
 
@@ -241,9 +230,9 @@ class EngineLink:
     def handle(self, message: ToFront) -> None:
         """Take a message of the engine; ones about items that nobody waits for are ignored."""
         if isinstance(message, Alive):
-            self._alive_at = _now()
+            self._silence.take_alive(_now())
             return
-        self._owed_since = None
+        self._silence.settle()
         self.streams.take_sign_of_life()
         if isinstance(message, Recognized | Failed):
             self._resolve(message)
@@ -253,7 +242,7 @@ class EngineLink:
         elif isinstance(message, BatchRan | OutOfMemory | Overload):
             self._take_report(message)
         if self._dispatch.engine_has_items or self.streams.waiting:
-            self._owed_since = _now()
+            self._expect_answer()
 
     def _take_report(self, report: Report) -> None:
         if isinstance(report, Overload):
@@ -261,12 +250,11 @@ class EngineLink:
         self._report(report)
 
     def _expect_answer(self) -> None:
-        if self._owed_since is None:
-            self._owed_since = _now()
+        self._silence.expect(_now())
 
     def _reckon(self) -> None:
         if not (self._dispatch.engine_has_items or self.streams.busy):
-            self._owed_since = None
+            self._silence.settle()
         self._pump()
 
     def _pump(self) -> None:

@@ -12,7 +12,7 @@ import pytest
 from asr_server.link.arena import Arena
 from asr_server.link.messages import BatchLimits, Failed, Recognized, SheddingLimits
 from asr_server.metrics import Metrics
-from asr_server.service import engine_link, engine_process
+from asr_server.service import engine_process, silence
 from asr_server.service.engine_link import EngineLink
 from asr_server.service.engine_process import EngineError, EngineProcess
 from asr_server.speech.effects import StreamDone
@@ -163,7 +163,7 @@ async def test_an_engine_that_talks_nonsense_is_replaced(start):
 def impatient(monkeypatch):
     """An engine may be silent for a moment only."""
     monkeypatch.setattr(engine_process, "WATCH_S", 0.02)
-    monkeypatch.setattr(engine_link, "SILENT_S", 0.2 - LONGEST_BATCH_S)
+    monkeypatch.setattr(silence, "SILENT_S", 0.2 - LONGEST_BATCH_S)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -187,7 +187,7 @@ async def test_an_engine_whose_process_stops_is_replaced_long_before_a_batch_wou
     start, monkeypatch
 ):
     monkeypatch.setattr(engine_process, "WATCH_S", 0.02)
-    monkeypatch.setattr(engine_link, "FROZEN_S", 1.0)
+    monkeypatch.setattr(silence, "FROZEN_S", 1.0)
     engine = start("beat")
     work = [engine.recognize(first) for first in (GOOD, HANG_ONCE, GOOD)]
     answers = await asyncio.gather(*work)
@@ -204,7 +204,7 @@ async def test_an_engine_is_not_killed_because_the_front_was_frozen(
     start, eventually, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(engine_process, "WATCH_S", 0.02)
-    monkeypatch.setattr(engine_link, "SILENT_S", 1.0 - LONGEST_BATCH_S)
+    monkeypatch.setattr(silence, "SILENT_S", 1.0 - LONGEST_BATCH_S)
     engine = start()
     await engine.loaded.wait()
     held = asyncio.create_task(engine.recognize(HOLD))

@@ -9,8 +9,9 @@ from asr_server.link.arena import Arena
 from asr_server.link.messages import BatchLimits, Recognized, Settled
 from asr_server.metrics import Metrics
 from asr_server.service.admission import DRAINING, LOADING, Admission
-from asr_server.service.engine_link import SILENT_S, EngineLink
+from asr_server.service.engine_link import EngineLink
 from asr_server.service.health import Health
+from asr_server.service.silence import SILENT_S
 
 LIMITS = BatchLimits(batch_size=4, batch_audio_s=30.0, max_wait_ms=0.0)
 NOT_ANSWERED = b"not ready: the recognition engine has work but does not answer\n"

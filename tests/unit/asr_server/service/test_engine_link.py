@@ -7,7 +7,8 @@ import pytest
 
 from asr_server.link.arena import Arena
 from asr_server.link.messages import Alive, BatchLimits, Overload
-from asr_server.service.engine_link import FROZEN_S, PIECE_SAMPLES, EngineLink
+from asr_server.service.engine_link import PIECE_SAMPLES, EngineLink
+from asr_server.service.silence import FROZEN_S
 
 
 @pytest.fixture
