@@ -17,7 +17,8 @@ def served():
     metrics = Metrics()
     groups = (metrics.session, metrics.engine, metrics.server, GpuMetrics(CollectorRegistry()))
     found = {}
-    for metric in (each for group in groups for each in vars(group).values()):
+    values = (each for group in groups for each in vars(group).values())
+    for metric in (each for each in values if not isinstance(each, dict)):  # of metrics there too
         name, labels = metric.describe()[0].name, set(metric._labelnames)
         match metric._type:
             case "counter":
