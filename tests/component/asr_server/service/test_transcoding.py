@@ -115,7 +115,9 @@ async def test_amr_is_heard(heard):
         assert abs(await samples_of(client) - 16000) < 500
 
 
-@pytest.mark.parametrize("flags", ["+faststart", "-faststart"])
+@pytest.mark.parametrize(
+    "flags", ["-faststart", pytest.param("+faststart", marks=pytest.mark.slow)]
+)
 async def test_an_mp4_with_its_index_at_its_end_is_heard_too(heard, encode, flags):
     heard.limits = replace(heard.limits, utterance_s=300.0, queued_s=300.0)
     heard.budget.limit_samples = 16000 * 300

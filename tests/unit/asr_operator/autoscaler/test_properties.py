@@ -139,7 +139,7 @@ def test_for_a_window_after_a_restart_nothing_is_taken_away(data, desired, ticks
 
 @given(start=st.integers(1, 30), least=st.integers(1, 5), size=st.integers(1, 64))
 @settings(max_examples=20)
-@pytest.mark.parametrize("batching", ["Auto", "Fixed"])
+@pytest.mark.parametrize("batching", ["Auto", pytest.param("Fixed", marks=pytest.mark.slow)])
 def test_an_idle_fleet_goes_down_to_the_least(batching, start, least, size):
     spec = ScalingSpec(
         batching=BatchPolicy(batching, size, 1, 64), autoscaling=Autoscaling("Auto", least, 30)

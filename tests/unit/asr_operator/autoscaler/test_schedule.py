@@ -140,6 +140,7 @@ def windows(draw):
     )
 
 
+@pytest.mark.slow
 @given(st.lists(windows(), min_size=1, max_size=5), moments)
 def test_bounds_never_contradict_and_hold_until_they_say(found, moment):
     autoscaling = Autoscaling("Auto", 2, 10, schedules=tuple(found))
