@@ -1,66 +1,16 @@
 """The rules on top of speech/session.py, one by one, and as properties of any conversation."""
 
 import contextlib
-import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asr_server.speech.effects import (
-    Disconnect,
-    Dropped,
     Failure,
-    Reply,
     SessionLimits,
-    Submit,
-    Transcript,
 )
-from asr_server.speech.session import Session
-
-SECOND = b"\x01\x00" * 16000
-LIMITS = SessionLimits(utterance_s=10.0, queued_s=15.0, replies=8)
-END = {"is_speaking": False}
-ACK = {"is_speaking": False, "is_end": True}
-
-
-class Client:
-    """Talks to a session and keeps what comes out; answers from the engine come when told."""
-
-    def __init__(self, limits=LIMITS):
-        self.session = Session(limits)
-        self.replies, self.submits, self.answered, self.disconnects = [], [], [], []
-        self.dropped = []
-
-    def send(self, *parts, now=0.0):
-        for part in parts:
-            if isinstance(part, bytes):
-                self._take(self.session.receive_audio(part))
-            else:
-                text = part if isinstance(part, str) else json.dumps(part)
-                self._take(self.session.receive_text(text, now))
-        return self
-
-    def resolve(self, number, result=None):
-        self._take(self.session.resolve(number, result or Transcript(f"text {number}")))
-        return self
-
-    def _take(self, effects):
-        for effect in effects:
-            match effect:
-                case Reply(message, answered):
-                    self.replies.append(json.loads(message))
-                    self.answered += [answered] if answered else []
-                case Submit():
-                    self.submits.append(effect)
-                case Dropped():
-                    self.dropped.append(effect)
-                case Disconnect(reason):
-                    self.disconnects.append(reason)
-
-    @property
-    def texts(self):
-        return [reply["text"] for reply in self.replies if reply["is_final"]]
+from tests.unit.asr_server.speech.client import ACK, END, SECOND, Client
 
 
 def test_one_input_gets_one_final_with_the_text_and_its_name():
@@ -179,8 +129,8 @@ def test_what_is_not_served_is_refused_at_once_and_the_connection_lives(start, a
 def test_a_file_that_was_decoded_elsewhere_is_taken_as_16_khz_whatever_was_said():
     client = Client().send({"wav_format": "mp3", "audio_fs": 8000})
     assert client.session.takes_file
-    client._take(client.session.receive_audio(SECOND, decoded=True))
-    client._take(client.session.receive_audio(b"ID3", decoded=True))
+    client.take(client.session.receive_audio(SECOND, decoded=True))
+    client.take(client.session.receive_audio(b"ID3", decoded=True))
     assert [len(submit.samples) for submit in client.send(END).submits] == [16001]
 
 
@@ -243,7 +193,7 @@ def test_a_client_that_piles_up_replies_is_disconnected():
 
 def test_the_server_can_end_an_input_itself():
     client = Client().send(SECOND)
-    client._take(client.session.end_input(5.0))
+    client.take(client.session.end_input(5.0))
     assert client.resolve(1).texts == ["text 1"]
 
 
