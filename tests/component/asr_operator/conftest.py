@@ -315,6 +315,30 @@ async def cluster(api_server):
 
 
 @pytest.fixture
+def dying_after(cluster, monkeypatch):
+    """Let the operator die after some of its writes; of the next, the reply alone may be lost."""
+
+    @contextlib.contextmanager
+    def dying_after(writes, *, reply_lost):
+        apply, written = cluster.apply, []
+
+        async def apply_some(path, manifest, *, force):
+            if len(written) == writes:
+                if reply_lost:
+                    await apply(path, manifest, force=force)
+                raise ConnectionResetError
+            written.append(path)
+            return await apply(path, manifest, force=force)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(cluster, "apply", apply_some)
+            with pytest.raises(ConnectionResetError):
+                yield
+
+    return dying_after
+
+
+@pytest.fixture
 def refused():
     """Make a refusal: `refused(status, message, cause)`."""
     return RefusedError

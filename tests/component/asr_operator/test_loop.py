@@ -251,23 +251,11 @@ async def test_a_service_under_a_steady_load_is_left_in_peace(asr_service, fleet
 @pytest.mark.parametrize("reply_lost", [False, True])
 @pytest.mark.parametrize("survived", [0, 1])
 async def test_an_operator_that_dies_neither_loses_nor_doubles_a_record(
-    api_server, fleet, run, crowded, cluster, start, monkeypatch, survived, reply_lost
+    api_server, fleet, run, crowded, start, dying_after, survived, reply_lost
 ):
     """It dies at the write of the Deployment, or of the status after it."""
-    apply, written = cluster.apply, []
-
-    async def apply_some(path, manifest, *, force):
-        if len(written) == survived:
-            if reply_lost:
-                await apply(path, manifest, force=force)
-            raise ConnectionResetError
-        written.append(path)
-        return await apply(path, manifest, force=force)
-
-    monkeypatch.setattr(cluster, "apply", apply_some)
-    with pytest.raises(ConnectionResetError):
+    with dying_after(survived, reply_lost=reply_lost):
         await start().reconcile(KEY)
-    monkeypatch.undo()
     another = start()
     for _ in range(6):
         fleet.now += timedelta(seconds=15)

@@ -246,24 +246,12 @@ async def test_a_namespace_that_is_being_deleted_is_left_alone(
 @pytest.mark.parametrize("reply_lost", [False, True])
 @pytest.mark.parametrize("survived", range(5))
 async def test_a_reconcile_that_was_cut_off_is_completed_by_the_next(
-    api_server, asr_service, reconciler, run, cluster, monkeypatch, survived, reply_lost
+    api_server, asr_service, reconciler, run, dying_after, survived, reply_lost
 ):
     """The operator may die before any of its writes, or before it learns what came of one."""
     asr_service()
-    apply, written = cluster.apply, []
-
-    async def apply_some(path, manifest, *, force):
-        if len(written) == survived:
-            if reply_lost:
-                await apply(path, manifest, force=force)
-            raise ConnectionResetError
-        written.append(path)
-        return await apply(path, manifest, force=force)
-
-    monkeypatch.setattr(cluster, "apply", apply_some)
-    with pytest.raises(ConnectionResetError):
+    with dying_after(survived, reply_lost=reply_lost):
         await reconciler.reconcile(KEY)
-    monkeypatch.undo()
     assert (await run())[0] is Outcome.DONE
     assert [len(api_server.all(plural)) for plural in CHILDREN] == [1, 1, 1, 1]
     assert reasons(api_server)["Ready"] == "Starting"
