@@ -108,7 +108,8 @@ def secured(new_namespace, utterances, tmp_path_factory):
     }
     service.patch({"replicas": 1, "service": exposed})
     service.wait_ready()
-    return stage
+    yield stage
+    service.delete()
 
 
 @pytest.fixture

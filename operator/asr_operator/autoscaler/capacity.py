@@ -12,7 +12,8 @@ over what was predicted, so a wrong model degrades to feedback control.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from asr_operator.api.autoscaling import BatchPolicy, Objectives
 from asr_operator.autoscaler.service_model import ServiceModel
@@ -42,12 +43,19 @@ class Capacity:
     cpu: ServiceModel | None = None
     proved: float = 0.0
     proved_size: int = 0
+    # By size, since one decision asks for each several times.
+    _services_s: dict[int, float] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _limits: dict[int, float] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def service_s(self, size: int) -> float:
         """Return how long a full batch takes, or keeps the CPU that is allowed."""
-        full_padded_s = self._full_padded_s(size)
-        models = (self.model, self.cpu) if self.cpu else (self.model,)
-        return max(model.predict_s(full_padded_s) for model in models)
+        if size not in self._services_s:
+            full_padded_s = self._full_padded_s(size)
+            models = (self.model, self.cpu) if self.cpu else (self.model,)
+            self._services_s[size] = max(model.predict_s(full_padded_s) for model in models)
+        return self._services_s[size]
 
     def most(self, size: int) -> float:
         """Return the load that keeps a replica busy all the time, whatever the latency."""
@@ -98,24 +106,31 @@ class Capacity:
 
     def _utilization_limit(self, size: int) -> float:
         """Return the utilization, 0 to 0.7, up to which the objective is met with a margin."""
-        allowed_s = LATENCY_MARGIN * self.objectives.final_latency_s / self.correction
-        spare = (allowed_s - self.batching.max_wait_ms / 1000) / self.service_s(size) - 2
-        if spare <= 0:
-            return 0.0
-        return min(TARGET_UTILIZATION, spare / (self._tail_factor(size) + spare))
+        if size not in self._limits:
+            allowed_s = LATENCY_MARGIN * self.objectives.final_latency_s / self.correction
+            spare = (allowed_s - self.batching.max_wait_ms / 1000) / self.service_s(size) - 2
+            limit = spare / (self._tail_factor(size) + spare) if spare > 0 else 0.0
+            self._limits[size] = min(TARGET_UTILIZATION, limit)
+        return self._limits[size]
 
     def _tail_factor(self, size: int) -> float:
         """Return the quantile of an exponential wait for full batches over twice its mean."""
         items = self._full_padded_s(size) / self.item_padded_s
         return -math.log(1 - self.objectives.quantile_ratio) / 2 / items
 
-    def _ladder(self, most_size: int | None) -> list[int]:
+    def _ladder(self, most_size: int | None) -> tuple[int, ...]:
         """Return the sizes that steps up lead to, from the smallest on."""
-        last = max(self.batching.min_size, min(self.batching.max_size, most_size or 1 << 30))
-        sizes = [self.batching.min_size]
-        while sizes[-1] < last:
-            sizes.append(min(last, step_up(sizes[-1])))
-        return sizes
+        least = self.batching.min_size
+        return list_sizes(least, max(least, min(self.batching.max_size, most_size or 1 << 30)))
+
+
+@lru_cache(maxsize=1024)
+def list_sizes(least: int, most: int) -> tuple[int, ...]:
+    """Return the sizes that steps up lead to, from the least to the most."""
+    sizes = [least]
+    while sizes[-1] < most:
+        sizes.append(min(most, step_up(sizes[-1])))
+    return tuple(sizes)
 
 
 def step_up(size: int) -> int:

@@ -36,15 +36,29 @@ async def ask_everything(
     moment = await _read_clocks(prometheus, clock)
     if not wanted:
         return {}
-    shared = await _ask_all(prometheus, templates, INSTANT, None, moment)
-    found: dict[Windows, Answers | PrometheusError] = {}
+    try:
+        async with asyncio.TaskGroup() as group:
+            shared = group.create_task(_ask_all(prometheus, templates, INSTANT, None, moment))
+            found = group.create_task(_ask_windowed(prometheus, templates, wanted, moment))
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return {
+        windows: tables
+        if isinstance(tables, PrometheusError)
+        else Answers(*moment, windows, {**shared.result(), **tables})
+        for windows, tables in found.result().items()
+    }
+
+
+async def _ask_windowed(
+    prometheus: Prometheus, templates: Queries, wanted: Collection[Windows], moment: _Moment
+) -> dict[Windows, dict[Query, Table] | PrometheusError]:
+    found: dict[Windows, dict[Query, Table] | PrometheusError] = {}
     for windows in sorted(wanted):
         try:
-            tables = await _ask_all(prometheus, templates, WINDOWED, windows, moment)
+            found[windows] = await _ask_all(prometheus, templates, WINDOWED, windows, moment)
         except PrometheusError as error:
             found[windows] = error
-        else:
-            found[windows] = Answers(*moment, windows, {**shared, **tables})
     return found
 
 
