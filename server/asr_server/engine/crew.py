@@ -7,6 +7,7 @@ A batch is charged with the time that it has had the engine; batches that ran at
 it. So what batches are charged with adds up to the time in which the engine was busy.
 """
 
+import threading
 from collections.abc import Callable
 from concurrent import futures
 from typing import Any
@@ -38,7 +39,7 @@ class Crew:
         self._workers = workers
         self._wake = wake
         self._watchdog = watchdog or watchdogs.Watchdog(clock)
-        self._pool = futures.ThreadPoolExecutor(workers, "batch") if workers > 1 else None
+        self._pool = _start_pool(workers) if workers > 1 else None
         self._running: dict[AnyBatch, futures.Future[None] | None] = {}
         self._charged_until = clock()
 
@@ -84,3 +85,11 @@ class Crew:
         for batch in self._running:
             batch.charged_s += (now - self._charged_until) / len(self._running)
         self._charged_until = now
+
+
+def _start_pool(workers: int) -> futures.ThreadPoolExecutor:
+    """Return a pool whose threads run: who starts one without memory for it waits for ever."""
+    pool = futures.ThreadPoolExecutor(workers, "batch")
+    running = threading.Barrier(workers)
+    futures.wait([pool.submit(running.wait) for _ in range(workers)])
+    return pool

@@ -272,3 +272,10 @@ def test_streams_have_the_same_words_however_batches_overlap(
 
 def said(caller):
     return [caller.partials.get(final.utterance, "") + final.text for final in caller.finals]
+
+
+def test_its_threads_run_before_the_first_batch(device, clock):
+    before = set(threading.enumerate())
+    crew.Crew(device, clock, workers=2)
+    new = [thread.name for thread in set(threading.enumerate()) - before]
+    assert sorted(new) == ["batch_0", "batch_1"]
