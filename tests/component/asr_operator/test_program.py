@@ -88,7 +88,12 @@ async def test_the_operator_follows_the_cluster_until_it_is_told_to_stop(
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (["--workers", "many"], 2, "workers must be an integer, not 'many'"),
+        pytest.param(
+            ["--workers", "many"],
+            2,
+            "workers must be an integer, not 'many'",
+            marks=pytest.mark.slow,
+        ),
         ([], 1, "Cannot connect to host"),
     ],
 )

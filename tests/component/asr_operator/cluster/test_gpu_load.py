@@ -10,6 +10,8 @@ import pytest
 
 from asr_operator.state.load import LoadQuestion
 
+pytestmark = pytest.mark.slow  # a Prometheus of its own
+
 ROOT = Path(__file__).parents[4]
 PODS = [
     {"service": "cpu", "name": "cpu-0"},
