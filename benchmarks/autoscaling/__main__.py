@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from benchmarks.autoscaling import pictures, report, tuning
 from benchmarks.autoscaling.contest import BASELINES, OURS, RULES, Settings
@@ -135,7 +135,8 @@ def find_points(found: dict[str, list[Figures]]) -> dict[str, list[Point]]:
         rule = name.split(SWEEP)[0]
         if rule in RULES:
             some = summarize(figures[:fewest])
-            points.setdefault(rule, []).append((some["violation_ratio"], some["gpu_hours"]))
+            point = cast(Point, (some["violation_ratio"], some["gpu_hours"]))
+            points.setdefault(rule, []).append(point)
     return points
 
 

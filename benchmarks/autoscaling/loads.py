@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +62,7 @@ class Load:
         calls = [call for call in self.arrivals(draw) if call.start_s < self.duration_s]
         workload = build_workload(calls, self.duration_s, seed, self.outages)
         columns = ("start_s", "luck", "due_s", "audio_s", "caller")
-        arrays = {name: np.array(getattr(workload, name)) for name in columns}
+        arrays: dict[str, Any] = {name: np.array(getattr(workload, name)) for name in columns}
         workload = replace(workload, **arrays)
         profile = PROFILES[self.profile]
         begin = float(np.mean(oracles.rate_by_second(workload)[:WARM_S]))

@@ -51,14 +51,15 @@ def mean_of(rates: np.ndarray, length_s: int, *, centred: bool) -> np.ndarray:
     after = length_s // 2 if centred else 0
     first = np.clip(at - length_s + 1 + after, 0, None)
     last = np.clip(at + 1 + after, None, len(rates))
-    return (sums[last] - sums[first]) / np.maximum(1, last - first)
+    means: np.ndarray = (sums[last] - sums[first]) / np.maximum(1, last - first)
+    return means
 
 
 @dataclass(slots=True)
 class Oracle:
     """Follows a need by second; `ahead_s` (from, to) is the stretch of it that counts."""
 
-    need: Sequence[int]
+    need: Sequence[int] | np.ndarray
     ahead_s: tuple[int, int]
     most: int
     batch_size: int

@@ -133,12 +133,11 @@ def draw_workload(steps: Sequence[arrivals.Step], seed: int) -> Workload:
 
 def _read_steps(record: dict[str, Any]) -> list[arrivals.Step]:
     """Return the steps; the account says where each ends, and a rise begins where the last was."""
-    steps, previous = [], None
+    steps: list[arrivals.Step] = []
     for step in record["account"]["steps"]:
         length_s, sessions = step["end_s"] - step["begin_s"], step["sessions"]
-        is_rise = previous is not None and sessions > previous
-        steps.append(arrivals.Step(length_s, previous if is_rise else sessions, sessions))
-        previous = sessions
+        before = min(sessions, steps[-1].sessions if steps else sessions)
+        steps.append(arrivals.Step(length_s, before, sessions))
     return steps
 
 

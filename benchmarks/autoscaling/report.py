@@ -60,7 +60,7 @@ def compare_equal(load: Mapping[str, Summary], sweeps: Mapping[str, Sequence[Poi
 
 def judge_goals(loads: Mapping[str, Mapping[str, Summary]]) -> dict[str, Summary]:
     """Return for each load its goal, what was measured, and whether it was met."""
-    goals = {}
+    goals: dict[str, Summary] = {}
     for name, found in loads.items():
         ours = found["ours"]
         if LOADS[name].is_predictable:

@@ -17,8 +17,8 @@ HOTWORDS = ["", "a b", '{"a": 20}', {"a": 20}, ["a", "b"], '{"a": "x"}', "，".j
             {"打开": 20, "hello world": 1}]  # fmt: skip
 LANGUAGES = ["auto", "zh", "EN", " yue ", "", "martian", "x" * 3000, "\x00", 7, None]
 NAMES = ["a", "", "x" * 3000, 7, 1.5, True, "\u0000", "名\n字", "\u202e", '"}', None]
-ODD = [None, True, False, 0, -1, 2**63, 10**400, 1e308, "", "x", [], {}, [[]], {"a": {}}, "NaN",
-       "\x00", "\uffff", "💥" * 50, [None] * 100]  # fmt: skip
+ODD: list[Any] = [None, True, False, 0, -1, 2**63, 10**400, 1e308, "", "x", [], {}, [[]],
+       {"a": {}}, "NaN", "\x00", "\uffff", "💥" * 50, [None] * 100]  # fmt: skip
 FIELDS: dict[str, list[Any]] = {
     "mode": MODES, "wav_format": FORMATS, "audio_fs": RATES, "wav_name": NAMES,
     "chunk_size": CHUNKS, "hotwords": HOTWORDS, "is_speaking": BOOLEANS, "is_finished": BOOLEANS,

@@ -129,9 +129,14 @@ def check(loads: dict[Key, LoadSample | NoLoad]) -> None:
 
 def summarize(watch: Stopwatch) -> dict[str, dict[str, float]]:
     """Return the medians of each part and of a whole tick, and the slowest tick."""
+    ticks = zip(*(watch.parts[part] for part in ("ask", "read", "decide")), strict=True)
     whole = [
-        tuple(map(sum, zip(*parts, strict=True)))
-        for parts in zip(*(watch.parts[part] for part in ("ask", "read", "decide")), strict=True)
+        (
+            sum(each[0] for each in parts),
+            sum(each[1] for each in parts),
+            sum(each[2] for each in parts),
+        )
+        for parts in ticks
     ]
     rows = {**watch.parts, "tick": whole}
     return {

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PODS_PER_PAGE = 50
@@ -34,11 +35,12 @@ class Backend:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
-    def ask(self, expression: str) -> list[dict]:
+    def ask(self, expression: str) -> list[dict[str, Any]]:
         """Return what an expression gives now."""
         query = urllib.parse.urlencode({"query": expression})
         with urllib.request.urlopen(f"{self.url}/api/v1/query?{query}", timeout=30) as answer:
-            return json.load(answer)["data"]["result"]
+            found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
+            return found
 
 
 @contextlib.contextmanager
@@ -48,6 +50,7 @@ def running(services: int, pods: int) -> Iterator[Backend]:
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         module = [sys.executable, "-m", "benchmarks.sampler.exporter"]
         exporter = start(stack, [*module, *map(str, (services, pods, pages))], cwd=ROOT)
+        assert exporter.stdout is not None
         port = int(exporter.stdout.readline())
         config = Path(folder) / "prometheus.json"
         config.write_text(render_config(port, pages))
@@ -61,9 +64,11 @@ def running(services: int, pods: int) -> Iterator[Backend]:
         yield backend
 
 
-def start(stack: contextlib.ExitStack, command: list[str], **options) -> subprocess.Popen:
+def start(
+    stack: contextlib.ExitStack, command: list[str], cwd: Path | None = None
+) -> subprocess.Popen[str]:
     """Start a program that is killed when the stack unwinds."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=cwd)
     stack.callback(process.wait)
     stack.callback(process.kill)
     return process
@@ -98,4 +103,4 @@ def free_port() -> int:
     """Return a port that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+        return int(listener.getsockname()[1])

@@ -82,7 +82,8 @@ def _describe(rates: Sequence[float], found: dict[str, _Beside]) -> list[Figure]
 def _measure_automodel(talks: Sequence[Talk]) -> float:
     found: dict[str, Any] = peers.run_automodel(demo_directory(), talks)
     _check(talks, found["heard"])
-    return _audio_s(talks) / statistics.median(found["took_s"])
+    took_s: list[float] = found["took_s"]
+    return _audio_s(talks) / statistics.median(took_s)
 
 
 def _measure_funasr_server(talks: Sequence[Talk]) -> float:

@@ -45,5 +45,5 @@ def _watch(url: str, pid: int) -> float:
     trial = run_bench(url, *FLAGS)["trials"][0]
     if trial["account"]["cut"] or trial["account"]["turned_away"]:
         raise RuntimeError("sessions were cut or refused")
-    messages = (trial["profile"]["audio_s"] + SESSIONS * TAIL_S) * MESSAGES_PER_S
+    messages: float = (trial["profile"]["audio_s"] + SESSIONS * TAIL_S) * MESSAGES_PER_S
     return MESSAGES_PER_S * (cpu_s(pid) - before_s) / messages

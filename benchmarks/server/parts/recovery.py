@@ -17,7 +17,7 @@ def measure() -> list[Figure]:
     with Server("--max-sessions=1000") as server:
         flags = (f"--sessions={SESSIONS}", "--duration=40", "--max-cer=1", "--timeout=180")
         with bench(server.url, *flags) as load:
-            took_s = []
+            took_s: list[float] = []
             while len(took_s) < KILLS and not load.is_over:
                 took_s.append(_kill(server))
             trial = load.finish()["trials"][0]
