@@ -1,21 +1,24 @@
-"""The vectors of hotwords, kept from one utterance to the next: a session has the same list."""
+"""The vectors of hotwords, kept from one utterance to the next: a session has the same list, and the
+words of the service are in the lists of all sessions.
+"""
 
 import logging
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from asr_server.models import seaco, spelling
 
-MOST_WORDS = 16_384  # of all lists: 32 MiB of a large model in float32
+MOST_WORDS = 16_384  # of all lists, and by themselves: 32 MiB each of a large model in float32
 
 logger = logging.getLogger(__name__)
 
 
 class HotwordCache:
-    """Gives the vectors of lists, and forgets those that were not asked for the longest.
+    """Gives the vectors of lists, and forgets lists and words not asked for for the longest.
 
     Two batches may ask at a time, from threads of their own.
     """
@@ -25,6 +28,7 @@ class HotwordCache:
         self._speller = speller
         self._lists: OrderedDict[tuple[str, ...], Tensor | None] = OrderedDict()
         self._words = 0
+        self._vectors: OrderedDict[tuple[int, ...], Tensor] = OrderedDict()
         self._lock = threading.Lock()
 
     def find(self, words: tuple[str, ...]) -> Tensor | None:
@@ -58,4 +62,17 @@ class HotwordCache:
         if not spelled:
             return None
         with torch.inference_mode():
-            return self._network.represent([*spelled, seaco.NO_HOTWORD])
+            return self._stack([*spelled, seaco.NO_HOTWORD])
+
+    def _stack(self, words: Sequence[tuple[int, ...]]) -> Tensor:
+        new = [word for word in dict.fromkeys(words) if word not in self._vectors]
+        if new:
+            # each with memory of its own: a row would keep what all of them had
+            rows = self._network.represent(new).unbind()
+            self._vectors.update((word, row.clone()) for word, row in zip(new, rows, strict=True))
+        for word in words:
+            self._vectors.move_to_end(word)
+        stacked = torch.stack([self._vectors[word] for word in words])
+        while len(self._vectors) > MOST_WORDS:
+            self._vectors.popitem(last=False)
+        return stacked

@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from asr_server.models import loading, tokens
+from asr_server.models import hotword_cache, loading, seaco, tokens
 from asr_server.models.errors import ModelError
 from asr_server.speech.hints import NO_HINTS, Hints
 from asr_server.speech.words import NO_WORDS
@@ -131,17 +131,41 @@ def test_words_without_symbols_are_left_out_and_counted(biased, utterances, capl
     assert "secret" not in caplog.text
 
 
-def test_lists_are_represented_once_and_forgotten_in_the_end(biased, monkeypatch):
-    network, cache = biased.recognizer.network, biased.recognizer.hotwords
-    asked = []
+@pytest.fixture
+def represented(biased, monkeypatch):
+    """Every word that the network represents, from an empty cache on."""
+    network, asked = biased.recognizer.network, []
     represent = network.represent
-    monkeypatch.setattr(network, "represent", lambda words: asked.append(words) or represent(words))
-    monkeypatch.setattr("asr_server.models.hotword_cache.MOST_WORDS", 100)
-    lists = [(f"一{character}",) * 40 for character in "七三上"]
+    monkeypatch.setattr(network, "represent", lambda words: asked.extend(words) or represent(words))
+    cache = hotword_cache.HotwordCache(network, biased.recognizer.hotwords._speller)
+    return cache, asked
+
+
+def test_lists_are_forgotten_in_the_end_and_words_too(represented, monkeypatch):
+    cache, asked = represented
+    monkeypatch.setattr(hotword_cache, "MOST_WORDS", 100)
+    lists = [tuple(first + second for second in CHARACTERS[:40]) for first in "七三上"]
+    counts = []
     for words in (*lists, lists[2], lists[1], lists[0]):
         assert cache.find(words).shape == (41, seaco_folder.SIZE)
-    assert len(asked) == 4
+        counts.append(len(asked))
+    assert counts[2] == counts[4] == 3 * 40 + 1
+    assert counts[5] - counts[4] == 21  # of the first list all that had to go
     assert cache.find(()) is None
+
+
+def test_a_word_is_represented_once_for_all_lists(biased, represented):
+    cache, asked = represented
+    service = FEW
+    for own in (("七一",), ("七三", "一七"), ("七一", "一七")):
+        words = (*own, *service)
+        found = cache.find(words)
+        spelled = [tuple(cache._speller.spell(word)) for word in words]
+        network = biased.recognizer.network
+        with torch.inference_mode():
+            whole = type(network).represent(network, [*spelled, seaco.NO_HOTWORD])
+        torch.testing.assert_close(found, whole, atol=1e-6, rtol=1e-5)
+    assert len(asked) == len(set(asked)) == len(service) + 3 + 1
 
 
 @pytest.mark.slow
