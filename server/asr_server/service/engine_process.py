@@ -2,10 +2,12 @@
 
 A first engine that cannot load its models ends the server, with the reason; later ones are tried
 again with growing pauses, because what worked once may work again. The channel's end is the sign of
-an engine's death, and closing it is how the server ends an engine. One that hangs is killed.
+an engine's death, and closing it is how the server ends an engine. One that hangs is killed, also
+where it never comes to an end of loading.
 """
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import socket
@@ -22,7 +24,8 @@ PROGRESS_S = 5
 STABLE_S = 30.0  # an engine that lived shorter is restarted after a pause
 BACKOFF_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 MAX_FAILED_STARTS = 5
-EXIT_S = 3.0
+LOAD_S = 1800.0  # gigabytes from a slow volume and every shape warmed up take minutes
+EXIT_S, KILLED_S = 3.0, 30.0
 WATCH_S = 1.0
 STALLED_LOOKS = 2  # one after the other
 
@@ -133,7 +136,13 @@ class EngineProcess:
     async def _wait_until_loaded(self, channel: FrontChannel) -> None:
         progress = asyncio.create_task(_tell_progress())
         try:
-            first = await _receive(channel)
+            async with asyncio.timeout(LOAD_S):
+                first = await _receive(channel)
+        except TimeoutError:
+            raise EngineError(
+                f"the models were not loaded within {LOAD_S:g} s: the device or the volume hangs, "
+                "or the model is too large for this machine"
+            ) from None
         finally:
             progress.cancel()
         match first:
@@ -160,10 +169,17 @@ async def _tell_progress() -> None:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Wait for a process whose channel is closed, or kill it."""
+    """Wait for a process whose channel is closed, or kill it.
+
+    One that waits for a broken device or volume cannot be killed: it is left to itself.
+    """
     try:
         async with asyncio.timeout(EXIT_S):
             await process.wait()
     except TimeoutError:
         process.kill()
-        await process.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(KILLED_S):
+                await process.wait()
+                return
+        logger.error("the engine (process %d) cannot be killed: its device hangs", process.pid)

@@ -1,8 +1,9 @@
 """An engine without models: what it does with an utterance depends on the first sample.
 
 Usage: scripted_engine.py MODE FOLDER, then the flags of the real engine. Modes: serve, fail (to
-load), vanish (before it loaded), once (the first start serves, later ones fail), beat (serve, and
-say all the time that the process runs).
+load), load (without end), vanish (before it loaded), once (the first start serves, later ones fail),
+deaf (the first start talks nonsense, and does not see the end of the channel), beat (serve, and say
+all the time that the process runs).
 """
 
 import argparse
@@ -47,10 +48,16 @@ def main():
     (given.folder / f"start-{starts}-{os.getpid()}").touch()
     if given.mode == "vanish":
         return
+    if given.mode == "load":
+        signal.pause()
     if given.mode == "fail" or (given.mode == "once" and starts > 0):
         front.send([LoadFailed("no model here: put one there")])
         return
     front.send([Loaded("scripted", "cpu", "float32", 0.1)])
+    if given.mode == "deaf" and starts == 0:
+        front.receive()
+        front.send([msgspec.Raw(b"babble")])
+        signal.pause()
     if given.mode == "beat":
         front.send([Alive()])
         threading.Thread(target=beat, args=[front], daemon=True).start()

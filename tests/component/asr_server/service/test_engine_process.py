@@ -249,6 +249,30 @@ async def test_a_first_engine_that_vanishes_ends_the_run_too(start):
         await start("vanish").task
 
 
+async def test_a_first_engine_that_hangs_while_it_loads_ends_the_run_with_what_to_look_at(
+    start, monkeypatch
+):
+    monkeypatch.setattr(engine_process, "LOAD_S", 0.5)
+    monkeypatch.setattr(engine_process, "EXIT_S", 0.1)
+    with pytest.raises(EngineError, match="not loaded within 0.5 s: the device or the volume"):
+        await start("load").task
+
+
+async def test_an_engine_that_cannot_be_killed_is_left_and_replaced(start, monkeypatch, caplog):
+    monkeypatch.setattr(engine_process, "EXIT_S", 0.1)
+    monkeypatch.setattr(engine_process, "KILLED_S", 0.2)
+    spared = []
+    monkeypatch.setattr(asyncio.subprocess.Process, "kill", lambda each: spared.append(each))
+    engine = start("deaf")
+    assert texts([await engine.recognize(GOOD)]) == [str(SAMPLES)]
+    assert engine.starts == 2
+    monkeypatch.undo()
+    assert "cannot be killed" in caplog.text
+    assert len(spared) == 1
+    spared[0].kill()
+    await spared[0].wait()
+
+
 async def test_an_engine_that_cannot_be_had_again_fails_what_waits_and_ends_the_run(start):
     engine = start("once")
     answers = await asyncio.gather(engine.recognize(POISON), engine.recognize(GOOD))
