@@ -16,8 +16,8 @@ def late(streams=400, settled=0.8, speaking=None, ratio=1.0):
     return Observation(streams, speaking, settled * speaking * capacity.WINDOW_S, ratio)
 
 
-def watch(*seen, known=None):
-    found, now = known or Capacity(), 0.0
+def watch(*seen):
+    found, now = Capacity(were_open=400), 0.0
     for each in seen:
         now += capacity.WINDOW_S
         found = found.after(each, now)
@@ -37,7 +37,8 @@ def watch(*seen, known=None):
         ([late(15, 0.8)], math.inf),
         ([late(400, 0.8, ratio=0.7)], math.inf),
         ([late(400, 0.8), late(400, 1.0), late(40, 0.6)], 304),  # it goes on, and they leave
-        ([late(400, 0.8), CALM, late(320, 0.9)], 273.6),  # another one
+        ([late(400, 0.8), CALM, late(320, 0.4), late(330, 0.9)], 282.15),  # another one
+        ([late(500, 0.2), late(600, 0.3), late(600, 0.8)], 456),  # they are still coming at first
         ([late(400, 0.8), late(300, 1.0, ratio=0.5), late(320, 0.9)], 304),
     ],
 )
@@ -60,7 +61,7 @@ def test_there_is_more_room_where_all_is_in_time_and_places_are_taken(seen, stre
 def test_what_was_learned_is_forgotten():
     known = Capacity(300.0, 0.0)
     assert known.after(CALM, capacity.MEMORY_S).streams == 300.0
-    assert known.after(CALM, capacity.MEMORY_S + 1.0) == Capacity()
+    assert known.after(CALM, capacity.MEMORY_S + 1.0).streams == math.inf
 
 
 @given(
