@@ -1,5 +1,6 @@
-"""The vectors of hotwords, kept from one utterance to the next: a session has the same list, and the
-words of the service are in the lists of all sessions.
+"""The vectors of hotwords, kept from one utterance to the next.
+
+A session has the same list again, and the words of the service are in the lists of all sessions.
 """
 
 import logging

@@ -1,9 +1,9 @@
 """An engine without models: what it does with an utterance depends on the first sample.
 
 Usage: scripted_engine.py MODE FOLDER, then the flags of the real engine. Modes: serve, fail (to
-load), load (without end), vanish (before it loaded), once (the first start serves, later ones fail),
-deaf (the first start talks nonsense, and does not see the end of the channel), beat (serve, and say
-all the time that the process runs).
+load), load (without end), vanish (before it loaded), once (the first start serves, later ones
+fail), deaf (the first start talks nonsense, and does not see the end of the channel), beat (serve,
+and say all the time that the process runs).
 """
 
 import argparse

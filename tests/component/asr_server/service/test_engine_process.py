@@ -254,7 +254,7 @@ async def test_a_first_engine_that_hangs_while_it_loads_ends_the_run_with_what_t
 ):
     monkeypatch.setattr(engine_process, "LOAD_S", 0.5)
     monkeypatch.setattr(engine_process, "EXIT_S", 0.1)
-    with pytest.raises(EngineError, match="not loaded within .*: the device or the volume"):
+    with pytest.raises(EngineError, match=r"not loaded within .*: the device or the volume"):
         await start("load").task
 
 
