@@ -20,6 +20,7 @@ class Server:
 
     def __init__(self, *flags: str) -> None:
         self._flags = flags
+        self._generation = 0
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory()
@@ -45,6 +46,17 @@ class Server:
         """Wait until it takes sessions and has an engine."""
         self._wait(lambda: self.is_ready)
 
+    def wait_for_another_engine(self, pid: int) -> None:
+        """Wait until an engine other than this one is ready."""
+        self._wait(lambda: pid not in self._engines() and self.is_ready)
+
+    def configure(self, **values: object) -> None:
+        """Write a new generation of the live configuration."""
+        self._generation += 1
+        written = self.live_config.with_suffix(".new")
+        written.write_text(json.dumps({"generation": self._generation, **values}))
+        written.rename(self.live_config)
+
     @property
     def is_ready(self) -> bool:
         """Whether it says so."""
@@ -58,10 +70,10 @@ class Server:
     @property
     def engine_pid(self) -> int:
         """The engine process."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        if not children:
+        engines = self._engines()
+        if not engines:
             raise RuntimeError("there is no engine now")
-        return int(children[0])
+        return engines[0]
 
     @property
     def metrics_url(self) -> str:
@@ -104,6 +116,10 @@ class Server:
         """Return the memory of the front process."""
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0]) // 1024
+
+    def _engines(self) -> list[int]:
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        return [int(child) for child in children.split()]
 
     def _wait(self, condition: Any) -> Any:
         deadline = time.monotonic() + START_S

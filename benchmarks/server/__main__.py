@@ -31,6 +31,10 @@ PARTS = (
     "lag",
     "retunes",
     "recovery",
+    "hang",
+    "poison",
+    "memory",
+    "fairness",
 )
 PAGE = Path(__file__).parents[1] / "README.md"
 RESULTS = Path(__file__).parents[1] / "results" / "server.json"

@@ -59,6 +59,15 @@ GOALS = {
     ),
     "recovery_s": Goal("from kill -9 of the engine to ready, s"),
     "recovery_finals_harmed": Goal("finals lost or doubled by kill -9", at_most=0),
+    "poison_alone": Goal("poisonous files that failed alone, of 20", at_least=20),
+    "poison_finals_harmed": Goal("finals of others lost or doubled by them", at_most=0),
+    "hang_recovery_s": Goal("from SIGSTOP of the engine to another one ready, s"),
+    "hang_finals_harmed": Goal("finals lost or doubled by an engine that hangs", at_most=0),
+    "memory_failures": Goal("batches that ran out of memory", at_least=1),
+    "memory_finals_harmed": Goal("finals lost or doubled for want of memory", at_most=0),
+    "fair_p95_ratio": Goal("p95 of live finals with an hour-long file over without", at_most=1.5),
+    "fair_short_files_s": Goal("20 short files beside an hour-long one: the last answered, s"),
+    "fair_hour_s": Goal("the hour-long file itself, s"),
 }
 
 

@@ -19,27 +19,45 @@ END = json.dumps({"is_speaking": False})
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """How long it took, and what was heard."""
+    """How long it took, what was heard or went wrong, in how many answers, and after how long."""
 
     took_s: float
     heard: dict[str, str]
+    errors: dict[str, str]
+    answers: dict[str, int]
+    waited_s: dict[str, float]
 
 
 def send_talks(url: str, talks: Sequence[Talk], at_a_time: int) -> Sent:
     """Send all talks; `took_s` counts from the first connection to the last answer."""
     began = time.monotonic()
-    heard = asyncio.run(_send_all(url, talks, at_a_time))
-    return Sent(time.monotonic() - began, heard)
+    answers = asyncio.run(_send_all(url, talks, at_a_time))
+    return Sent(
+        time.monotonic() - began,
+        heard={talk.name: answer.text for talk, answer in answers},
+        errors={talk.name: answer.error for talk, answer in answers if answer.error},
+        answers={talk.name: answer.count for talk, answer in answers},
+        waited_s={talk.name: answer.waited_s for talk, answer in answers},
+    )
 
 
-async def _send_all(url: str, talks: Sequence[Talk], at_a_time: int) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    text: str
+    error: str | None
+    count: int
+    waited_s: float
+
+
+async def _send_all(url: str, talks: Sequence[Talk], at_a_time: int) -> list[tuple[Talk, _Answer]]:
     gate = asyncio.Semaphore(at_a_time)
-    texts = await asyncio.gather(*(_send(url, talk, gate) for talk in talks))
-    return {talk.name: text for talk, text in zip(talks, texts, strict=True)}
+    answers = await asyncio.gather(*(_send(url, talk, gate) for talk in talks))
+    return list(zip(talks, answers, strict=True))
 
 
-async def _send(url: str, talk: Talk, gate: asyncio.Semaphore) -> str:
+async def _send(url: str, talk: Talk, gate: asyncio.Semaphore) -> _Answer:
     async with gate:
+        began = time.monotonic()
         socket = await connect_once(ServerAddress(url), direct=True)
         await socket.send(render_begin(talk.name))
         pcm = talk.audio.tobytes()
@@ -48,5 +66,7 @@ async def _send(url: str, talk: Talk, gate: asyncio.Semaphore) -> str:
         await socket.send(END)
         async with asyncio.timeout(300):
             reply = parse_reply(await socket.recv())
+        waited_s = time.monotonic() - began
         await socket.close()
-    return reply.text
+        more = [message async for message in socket]  # what came until it was closed
+    return _Answer(reply.text, reply.error, 1 + len(more), waited_s)

@@ -1,6 +1,5 @@
 """A hundred new batch sizes while people speak."""
 
-import json
 import statistics
 import time
 
@@ -37,9 +36,7 @@ def measure() -> list[Figure]:
 def _retune(server: Server, generation: int) -> float | None:
     """Write a new batch size; return after how long it was in force, None if it was not."""
     size = SIZES[generation % len(SIZES)]
-    written = server.live_config.with_suffix(".new")
-    written.write_text(json.dumps({"generation": generation, "batch_size": size}))
-    written.rename(server.live_config)
+    server.configure(batch_size=size)
     began = time.monotonic()
     while time.monotonic() - began < WITHIN_S:
         if server.metric("asr_config_generation") == generation:
