@@ -93,7 +93,7 @@ peers: $(venv) ## speak to the server with other people's clients: make peers FU
 simulate: $(venv) ## the autoscaler against other rules and oracles in simulation (about 10 minutes on 2 idle cores; goes on where it was ended)
 	@.venv/bin/python -m benchmarks.autoscaling
 
-bench: $(venv) ## the server's speed beside FunASR's own (12 minutes; FUNASR_SRC=<checkout of FunASR> adds its WebSocket server)
+bench: $(venv) ## the server's speed beside FunASR's own (17 minutes; FUNASR_SRC=<checkout of FunASR> adds its WebSocket server)
 	@.venv/bin/python -m benchmarks.server
 
 gpu: ## on a CUDA machine that has torch: correctness, throughput, sessions (unattended; benchmarks/results/gpu.json)

@@ -1,6 +1,6 @@
 """Measure the server and write it down: python -m benchmarks.server [PART...]
 
-Without a part all are measured, in under twelve minutes on two cores. FUNASR_SRC may name a
+Without a part all are measured, in about 17 minutes on two cores. FUNASR_SRC may name a
 checkout of FunASR, for the peers that are not on PyPI. Figures go to results/server.json, and the
 table of README.md here is made from it; figures of parts that are not measured stay as they are.
 """

@@ -55,12 +55,15 @@ def _send_until(ends: float, url: str, hour: Talk) -> list[Sent]:
 
 
 def _compare(alone: dict[str, Any], beside: dict[str, Any], hours: list[Sent]) -> Figure:
+    with_s, without_s = beside["p95_s"], alone["p95_s"]
+    if with_s is None or without_s is None:
+        raise RuntimeError("live finals were lost")
     detail = (
-        f"{SESSIONS} sessions: p95 {1000 * beside['p95_s']:.0f} ms while {len(hours)} files of an "
-        f"hour came one after the other, {1000 * alone['p95_s']:.0f} ms without"
+        f"{SESSIONS} sessions: p95 {1000 * with_s:.0f} ms while {len(hours)} files of an "
+        f"hour came one after the other, {1000 * without_s:.0f} ms without"
     )
     raw = {"alone": alone, "beside": beside}
-    return Figure("fair_p95_ratio", beside["p95_s"] / alone["p95_s"], "x", detail, raw)
+    return Figure("fair_p95_ratio", with_s / without_s, "x", detail, raw)
 
 
 def _show_files(quick: Sent, slow: Sent, hour: list[Sent]) -> Figure:
