@@ -7,8 +7,8 @@ Latency is predicted as `max_wait + T * (2 + k * u / (1 - u) / b)`: a final wait
 runs, then for its own, and at utilization `u` for those before it; M/D/1 has a mean wait of
 `T * u / (2 * (1 - u))`, and an exponential tail makes it a quantile. Where a batch takes `b` at
 once, the tail of the queue is the same in items (the root of `exp(u * b * (z - 1)) = z ** b` is
-that of `b = 1`), and so `b` times as short in time. All of it is multiplied by what was observed
-over what was predicted, so a wrong model degrades to feedback control.
+that of `b = 1`), and so `b` times as short in time. That is a first guess of how full a replica may
+be; what is measured (`budget`) replaces it at the batch size in force and above.
 """
 
 import math
@@ -30,19 +30,18 @@ class Capacity:
     """The model of a replica; loads are in audio seconds that arrive per second.
 
     `item_padded_s` is what one item adds to a batch, `padded_per_audio` how much is computed for
-    one second that arrives; `correction` is observed over predicted latency. `cpu` is None where
-    no CPU limit is known.
+    one second that arrives. `cpu` is None where no CPU limit is known. `fullness` is how full a
+    replica may be with batches of `fullness_size` and above, None while that is only guessed.
     """
 
     model: ServiceModel
     item_padded_s: float
     padded_per_audio: float
-    correction: float
     objectives: Objectives
     batching: BatchPolicy
     cpu: ServiceModel | None = None
-    proved: float = 0.0
-    proved_size: int = 0
+    fullness: float | None = None
+    fullness_size: int = 0
     # By size, since one decision asks for each several times.
     _services_s: dict[int, float] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -66,17 +65,14 @@ class Capacity:
 
         The size is the most, not what batches have: what a smaller one serves, a larger one does.
         """
-        planned = max(self._served_by_full(each) for each in self._ladder(size))
-        return max(planned, self.proved) if size >= self.proved_size else planned
+        sizes = self._ladder(size)
+        if self.fullness is not None and size >= self.fullness_size:
+            return self.fullness * max(self.most(each) for each in sizes)
+        return max(self._served_by_full(each) for each in sizes)
 
     def is_feasible(self, size: int) -> bool:
         """Return whether replicas that are not nearly empty meet the objective at a size."""
         return self._utilization_limit(size) >= LEAST_UTILIZATION
-
-    def latency_s(self, busy_s: float, utilization: float, size: int) -> float:
-        """Return the latency without correction, for rounds of a size that take `busy_s`."""
-        waiting = self._tail_factor(size) * utilization / (1 - utilization)
-        return self.batching.max_wait_ms / 1000 + busy_s * (2 + waiting)
 
     def best_size(self, most_size: int | None = None) -> int:
         """Return the smallest feasible size that serves nearly as much as any other."""
@@ -90,15 +86,15 @@ class Capacity:
     def size_for(self, load: float, most_size: int | None = None) -> int:
         """Return the smallest size that serves a load of one replica, the best if none does."""
         best = self.best_size(most_size)
-        sizes = (size for size in self._ladder(best) if self._is_enough(size, load))
+        sizes = (size for size in self._ladder(best) if self._served_by_full(size) >= load)
         return next(sizes, best)
 
-    def _is_enough(self, size: int, load: float) -> bool:
-        proved = self.proved if size >= self.proved_size else 0.0
-        return max(proved, self._served_by_full(size)) >= load
-
     def _served_by_full(self, size: int) -> float:
-        return self.most(size) * max(LEAST_UTILIZATION, self._utilization_limit(size))
+        limit = self._utilization_limit(size)
+        if self.fullness is None or limit < LEAST_UTILIZATION:
+            return self.most(size) * max(LEAST_UTILIZATION, limit)
+        is_measured = size >= self.fullness_size
+        return self.most(size) * (self.fullness if is_measured else min(limit, self.fullness))
 
     def _full_padded_s(self, size: int) -> float:
         bounded_s = min(size * self.item_padded_s, float(self.batching.audio_s))
@@ -107,7 +103,7 @@ class Capacity:
     def _utilization_limit(self, size: int) -> float:
         """Return the utilization, 0 to 0.7, up to which the objective is met with a margin."""
         if size not in self._limits:
-            allowed_s = LATENCY_MARGIN * self.objectives.final_latency_s / self.correction
+            allowed_s = LATENCY_MARGIN * self.objectives.final_latency_s
             spare = (allowed_s - self.batching.max_wait_ms / 1000) / self.service_s(size) - 2
             limit = spare / (self._tail_factor(size) + spare) if spare > 0 else 0.0
             self._limits[size] = min(TARGET_UTILIZATION, limit)

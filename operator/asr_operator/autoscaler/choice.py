@@ -11,6 +11,7 @@ are not removed while a change of the batch size settles, while servers start, w
 not heard, or before one full window was watched.
 """
 
+import math
 from dataclasses import dataclass
 
 from asr_operator.api.names import Reason
@@ -102,7 +103,7 @@ def _shrink(situation: Situation) -> Choice | None:
     """Return fewer replicas, or why there are not fewer yet; None if all are needed."""
     desired, autoscaling = situation.fleet.desired, situation.spec.autoscaling
     rule, memory, now = autoscaling.behavior.scale_down, situation.memory, situation.now
-    enough = max(autoscaling.min_replicas, memory.wishes[-1].down, memory.wishes[-1].up)
+    enough = max(autoscaling.min_replicas, math.ceil(memory.wishes[-1].down), memory.wishes[-1].up)
     if not situation.owns_replicas or enough >= desired:
         return None
     hold = _find_shrink_hold(situation)

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from asr_operator.api.autoscaling import ScalingSpec
 from asr_operator.api.names import Reason
+from asr_operator.autoscaler import budget, explain, knowledge, learning, schedule, situation
 from asr_operator.autoscaler import choice as choices
-from asr_operator.autoscaler import explain, knowledge, learning, schedule, situation
 from asr_operator.autoscaler.choice import Choice
 from asr_operator.autoscaler.knowledge import Known
 from asr_operator.autoscaler.memory import Memory
@@ -42,7 +42,8 @@ def decide(
         unchanged = replace(memory.last, replicas=standing.replicas, batch_size=standing.batch_size)
         return unchanged, memory
     memory = memory.without_gap(now, spec.autoscaling.behavior.stale_s)
-    memory = learning.learn(memory, sample, known, fleet, spec)
+    memory = learning.learn(memory, sample, known, spec)
+    memory = budget.spend(memory, sample, known, fleet, spec)
     memory = replace(memory, ticked_at=sample.at, spec=spec)
     return _decide_known(
         situation.build_situation(sample, known, fleet, spec, memory, now), standing

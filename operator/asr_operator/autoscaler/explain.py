@@ -2,12 +2,14 @@
 
 Inputs are numbers as text with four digits: audio seconds per second (`demand`, `demandPeak`,
 `servedPerReplica`), milliseconds (`...Ms`; `costMs` of the engine and `cpuCostMs` of the CPU limit
-for one padded audio second), ratios (`gpu`, `duty`, `cpu` of its limit, `sizeBound`) and counts.
+for one padded audio second), ratios (`gpu`, `duty`, `cpu` of its limit, `sizeBound`,
+`fullness` that a replica may have) and counts.
 What is unknown is absent. A change for the sake of a schedule has its name and the bounds alone.
 """
 
 from asr_operator.api.autoscaling import ScalingSpec
 from asr_operator.api.names import Reason
+from asr_operator.autoscaler.memory import FULLNESS_INPUT
 from asr_operator.autoscaler.situation import Situation
 from asr_operator.state.plan import Problem
 from asr_operator.state.scaling import Change
@@ -75,6 +77,7 @@ def render_inputs(situation: Situation) -> tuple[tuple[str, str], ...]:
         "cpuCostMs": _milli(situation.cpu_cost),
         "sizeBound": situation.size_bound_ratio,
         "servedPerReplica": served,
+        FULLNESS_INPUT: situation.memory.fullness,
         "gpu": known.gpu_ratio,
         "duty": known.duty_ratio,
         "cpu": known.cpu_ratio,

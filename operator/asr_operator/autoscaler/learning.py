@@ -6,25 +6,20 @@ arrives, and how late they are then says nothing of how late they need be.
 
 from dataclasses import dataclass, replace
 
-from asr_operator.api.autoscaling import ScalingSpec
+from asr_operator.api.autoscaling import Objectives, ScalingSpec
 from asr_operator.autoscaler import service_model
-from asr_operator.autoscaler.capacity import LATENCY_MARGIN, Capacity
+from asr_operator.autoscaler.capacity import Capacity
 from asr_operator.autoscaler.knowledge import Known
 from asr_operator.autoscaler.memory import Memory
+from asr_operator.autoscaler.service_model import Round
 from asr_operator.state.load import LoadSample
-from asr_operator.state.scaling import Fleet
 
 LATENCY_FINALS = 10  # a quantile over fewer answers is no measurement
 TICKS = 3
 GAIN = 0.2
-LEAST_CORRECTION, MOST_CORRECTION = 0.5, 3.0
 STEADY_RATIO = 0.2
 HARMLESS_RATIO = 0.5  # of the objective; histograms say little about latencies far below it
-JUDGED_UTILIZATION = (0.05, 0.9)
 LEAST_SESSIONS = 10  # the present number of fewer says little of a minute
-DISPROVED_RATIO = 0.8
-MOST_CPU_RATIO = 0.75  # of its limit, with which a load proves anything: little more and it queues
-PROOF_FADES_RATIO = 0.002  # a tick: half of it within an hour and a half
 LEAST_CPU_RATIO = 0.1  # below, what a server uses without any work is too much of it
 
 
@@ -50,14 +45,26 @@ def measure_latency(sample: LoadSample, spec: ScalingSpec) -> Latency | None:
     return Latency(sample.final_latency_s, sample.queue_wait_s, ratio)
 
 
-def learn(
-    memory: Memory, sample: LoadSample, known: Known, fleet: Fleet, spec: ScalingSpec
-) -> Memory:
+def waits_in_queue(
+    latency: Latency | None, mean_round: Round | None, objectives: Objectives
+) -> bool:
+    """Return whether finals are late for the queue before a batch, not for the batch.
+
+    What not even batches of no length would bring in time, the queue is to blame for; the wait
+    says so only as far as its histogram reaches.
+    """
+    if latency is None or latency.queue_wait_s is None:
+        return True
+    batch_s = mean_round.busy_s if mean_round else 0.0
+    hopeless = latency.final_s - 2 * batch_s > objectives.final_latency_s
+    waited_s = latency.queue_wait_s
+    return waited_s > 2 * batch_s and (waited_s > latency.final_s / 2 or hopeless)
+
+
+def learn(memory: Memory, sample: LoadSample, known: Known, spec: ScalingSpec) -> Memory:
     """Return the memory after a tick whose load is known."""
     latency = measure_latency(sample, spec)
     memory = _learn_rounds(memory, sample, known, spec)
-    memory = _learn_correction(memory, sample, known, fleet, spec)
-    memory = _learn_proved(memory, sample, known, fleet, spec)
     span_s = max(spec.autoscaling.behavior.demand.window_s, 2 * sample.window_s)
     since_s = min(sample.window_s, max(0.0, sample.at - memory.ticked_at))
     return replace(
@@ -89,12 +96,11 @@ def build_capacity(memory: Memory, spec: ScalingSpec) -> Capacity | None:
         model=memory.model,
         item_padded_s=memory.item_padded_s,
         padded_per_audio=memory.padded_per_audio or 1.0,
-        correction=memory.correction,
         objectives=spec.objectives,
         batching=spec.batching,
         cpu=memory.cpu if memory.cpu.points else None,
-        proved=memory.proved,
-        proved_size=memory.proved_size,
+        fullness=memory.fullness,
+        fullness_size=memory.fullness_size,
     )
 
 
@@ -124,50 +130,6 @@ def _learn_rounds(memory: Memory, sample: LoadSample, known: Known, spec: Scalin
         return memory
     spoken = known.demand / known.sessions
     return replace(memory, audio_per_session=_blend(memory.audio_per_session, spoken))
-
-
-def _learn_correction(
-    memory: Memory, sample: LoadSample, known: Known, fleet: Fleet, spec: ScalingSpec
-) -> Memory:
-    if not _is_steady(memory, sample, known):
-        return memory
-    latency, capacity = measure_latency(sample, spec), build_capacity(memory, spec)
-    mean = service_model.measure_round(sample.stages)
-    if latency is None or capacity is None or mean is None:
-        return memory
-    utilization = known.demand / len(fleet.ready) / capacity.most(fleet.batch_size)
-    if not JUDGED_UTILIZATION[0] <= utilization <= JUDGED_UTILIZATION[1]:
-        return memory
-    ratio = latency.final_s / capacity.latency_s(mean.busy_s, utilization, fleet.batch_size)
-    if latency.final_s <= HARMLESS_RATIO * spec.objectives.final_latency_s:
-        ratio = min(1.0, ratio)
-    ratio = min(MOST_CORRECTION, max(LEAST_CORRECTION, ratio))
-    return replace(memory, correction=memory.correction + GAIN * (ratio - memory.correction))
-
-
-def _learn_proved(
-    memory: Memory, sample: LoadSample, known: Known, fleet: Fleet, spec: ScalingSpec
-) -> Memory:
-    """Return the memory after a window that proves what a replica can, or cannot.
-
-    What was proved is forgotten slowly, and does not hold for smaller batches. A server near its
-    CPU limit proves nothing: it answers in time until the limit is met, and late from then on.
-    """
-    latency, load = measure_latency(sample, spec), known.demand / len(fleet.ready)
-    proved = memory.proved if memory.proved_size <= fleet.batch_size else 0.0
-    if latency is None or not known.is_complete:
-        return memory
-    if latency.is_missed:
-        return replace(memory, proved=min(proved, DISPROVED_RATIO * load))
-    was_watched = any(at <= sample.at - sample.window_s for at, _ in memory.demands)
-    is_proof = was_watched and _is_steady(memory, sample, known)
-    is_full = known.cpu_ratio is not None and known.cpu_ratio > MOST_CPU_RATIO
-    if latency.ratio > LATENCY_MARGIN or is_full or not is_proof:
-        return memory
-    proved *= 1 - PROOF_FADES_RATIO
-    if load < proved:
-        return replace(memory, proved=proved)
-    return replace(memory, proved=load, proved_size=fleet.batch_size)
 
 
 def _is_steady(memory: Memory, sample: LoadSample, known: Known) -> bool:

@@ -6,6 +6,7 @@ only when the decision that came with it was applied.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from asr_operator.api.autoscaling import ScalingSpec
@@ -15,18 +16,19 @@ from asr_operator.state.load import BatchPoint
 from asr_operator.state.scaling import Change, Fleet, ScalingDecision
 
 HISTORY = 10
+FULLNESS_INPUT = "fullness"
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
     """How many replicas, and how large a batch, one tick would have had; None: no opinion.
 
-    `up` is what the load needs, `down` what would carry it with a margin.
+    `up` is what the load needs, `down` what would carry it with a margin, a fraction as it is.
     """
 
     at: float
     up: int
-    down: int
+    down: float
     batch_size: int | None = None
 
 
@@ -38,7 +40,9 @@ class Memory:
     at recent ticks, `lateness` latency over objective at the last three, 0 for none. `finals`
     counts answers since the fleet last changed, `fleet` is its replicas asked for and ready.
     `last` is the decision of the last tick, made by `spec`. `model` is of busy seconds, `cpu` of
-    what rounds use of the CPU limit, in seconds of all of it.
+    what rounds use of the CPU limit, in seconds of all of it. `fullness` is how full a replica may
+    be with batches of `fullness_size`, None before it was guessed; `crowded_at` when one was last
+    much fuller.
     """
 
     started_at: float
@@ -49,9 +53,9 @@ class Memory:
     item_padded_s: float | None = None
     padded_per_audio: float | None = None
     audio_per_session: float | None = None
-    proved: float = 0.0
-    proved_size: int = 0
-    correction: float = 1.0
+    fullness: float | None = None
+    fullness_size: int = 0
+    crowded_at: float = float("-inf")
     wishes: tuple[Wish, ...] = ()
     demands: tuple[tuple[float, float], ...] = ()
     lateness: tuple[float, ...] = ()
@@ -103,5 +107,14 @@ def restore(
         started_at=started_at,
         watching_since=started_at,
         changes=history[-HISTORY:],
+        fullness=_read_fullness(history),
         model=service_model.refit(points),
     )
+
+
+def _read_fullness(history: tuple[Change, ...]) -> float | None:
+    """Return how full a replica could be at the last change that says so."""
+    for change in reversed(history):
+        with suppress(KeyError, ValueError):
+            return float(dict(change.inputs)[FULLNESS_INPUT])
+    return None

@@ -6,12 +6,13 @@
 - sessions: they stay where they are, so each needs a place.
 - GPU utilization: by the rule of the HorizontalPodAutoscaler, with its tolerance; servers whose GPU
   is not known yet count as idle, as there.
-- latency: finals late because of the queue, and not just once; unless adding replicas for that has
-  been tried and did not help, or engines are idle for most of the time: sessions stay where they
-  are, so the backlog of servers that were too few is theirs, and new ones cannot take it over.
+- latency: far too many finals late because of the queue, and not just once; unless adding replicas
+  for that has been tried and did not help, or engines are idle for most of the time: sessions stay
+  where they are, so the backlog of servers that were too few is theirs, and new ones cannot take it
+  over.
 
-Down, the same votes must hold with a margin, for the present demand or its forecast, and finals
-must be in time; and not to where it has proved too few (`hindsight`).
+Down, the same votes must hold with a margin, for the present demand or its forecast, and not far
+too many finals may be late; and not to where it has proved too few (`hindsight`).
 """
 
 import math
@@ -49,7 +50,7 @@ def weigh_load(situation: Situation) -> Vote:
 def weigh_latency(situation: Situation) -> Vote:
     """Return the vote of the latency, no replicas while it has none."""
     latency = situation.latency
-    late = situation.is_breached and situation.is_measured and not situation.is_recovering
+    late = situation.is_overspent and situation.is_measured and not situation.is_recovering
     if (
         latency is None
         or not late
@@ -62,13 +63,13 @@ def weigh_latency(situation: Situation) -> Vote:
     return Vote(wanted, Reason.LATENCY_ABOVE_OBJECTIVE)
 
 
-def weigh_down(situation: Situation) -> int:
-    """Return how few replicas would carry the load, with a margin.
+def weigh_down(situation: Situation) -> float:
+    """Return how few replicas would carry the load, with a margin; a fraction as it is.
 
     Peaks do not count here: the window of scaling down remembers them, and twice would be too long.
     """
-    latency, margin = situation.latency, 1 - TOLERANCE_RATIO
-    late = latency is not None and latency.is_missed
+    margin = 1 - TOLERANCE_RATIO
+    late = situation.is_overspent
     unmodelled = situation.capacity is None and situation.known.demand > 0
     if late or unmodelled:
         return situation.fleet.desired
@@ -79,7 +80,7 @@ def weigh_down(situation: Situation) -> int:
         _need_sessions(situation) / margin,
         situation.replicas * situation.gpu_pressure / margin,
     ]
-    return max(hindsight.find_least_replicas(situation), math.ceil(max(needs)))
+    return max(hindsight.find_least_replicas(situation), *needs)
 
 
 def is_backlog_stuck(situation: Situation) -> bool:

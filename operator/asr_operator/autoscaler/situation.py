@@ -18,6 +18,7 @@ RECOVERING_RATIO = 0.9
 FULL_RATIO = 0.5
 RISING_RATIO = 0.1
 MOST_FORECAST_RATIO = 2.0
+OVERSPENT_RATIO, OVERSPENT_BY = 3.0, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Situation:
     """One tick whose load is known; `capacity`, `latency` and `mean_round` are None if unknown.
 
     `expected` is demand or its forecast, `peak` that or the highest demand of late. `cpu_s` is what
-    the mean round used of the CPU limit, None if unknown.
+    the mean round used of the CPU limit, None if unknown. `late_ratio` is the share of late finals.
     """
 
     now: float
@@ -40,6 +41,7 @@ class Situation:
     latency: Latency | None
     mean_round: Round | None
     cpu_s: float | None = None
+    late_ratio: float = 0.0
 
     @property
     def replicas(self) -> int:
@@ -75,6 +77,16 @@ class Situation:
         return missed and sum(ratio > 1 for ratio in self.memory.lateness) >= BREACHES
 
     @property
+    def is_overspent(self) -> bool:
+        """Return whether far more finals are late than may be, and not just once.
+
+        That is more than how full replicas may be is to answer to by itself (`budget`).
+        """
+        allowed = 1 - self.spec.objectives.quantile_ratio
+        limit = min(OVERSPENT_RATIO * allowed, allowed + OVERSPENT_BY)
+        return self.is_breached and self.late_ratio > limit
+
+    @property
     def is_recovering(self) -> bool:
         """Return whether finals are clearly less late than a tick ago."""
         lateness = self.memory.lateness
@@ -88,17 +100,8 @@ class Situation:
 
     @property
     def waits_in_queue(self) -> bool:
-        """Return whether finals are late for the queue before a batch, not for the batch.
-
-        What not even batches of no length would bring in time, the queue is to blame for; the wait
-        says so only as far as its histogram reaches.
-        """
-        if self.latency is None or self.latency.queue_wait_s is None:
-            return True
-        batch_s = self.mean_round.busy_s if self.mean_round else 0.0
-        final_s, waited_s = self.latency.final_s, self.latency.queue_wait_s
-        hopeless = final_s - 2 * batch_s > self.spec.objectives.final_latency_s
-        return waited_s > 2 * batch_s and (waited_s > final_s / 2 or hopeless)
+        """Return whether finals are late for the queue before a batch, not for the batch."""
+        return learning.waits_in_queue(self.latency, self.mean_round, self.spec.objectives)
 
     @property
     def gpu_pressure(self) -> float:
@@ -145,6 +148,7 @@ def build_situation(
         latency=learning.measure_latency(sample, spec),
         mean_round=service_model.measure_round(sample.stages),
         cpu_s=learning.measure_cpu_s(sample, known),
+        late_ratio=sample.late_ratio or 0.0,
     )
 
 

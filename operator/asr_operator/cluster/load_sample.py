@@ -49,6 +49,7 @@ def build_load(
         demand_peak_ratio=_find_peak(rows, total),
         refused_per_s=_add_up(_read_refused(rows), fresh),
         finals=None if finals is None else finals * window_s,
+        late_ratio=quantiles.compute_share_above(question.objective_s, latency),
         final_latency_s=quantiles.compute_quantile(question.quantile, latency),
         queue_wait_s=quantiles.compute_quantile(question.quantile, rows.buckets(Query.QUEUE_WAIT)),
         stages=_read_stages(rows),

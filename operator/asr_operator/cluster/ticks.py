@@ -97,6 +97,7 @@ def build_question(observed: Observed, spec: AsrServiceSpec, now: datetime) -> L
         stale_s=behavior.stale_s,
         quantile=spec.objectives.quantile_ratio,
         new_pods=find_new_pods(observed, behavior.demand.window_s, now),
+        objective_s=spec.objectives.final_latency_s,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from asr_operator.api.autoscaling import DemandWindows, ScalingSpec
+from asr_operator.api.autoscaling import DemandWindows, Objectives, ScalingSpec
 from asr_operator.autoscaler import decide
 from asr_operator.autoscaler.memory import Memory, restore
 from asr_operator.simulation.profiles import Profile
@@ -30,9 +30,9 @@ class View:
     sessions: tuple[int, ...]
     queued: tuple[int, ...]
 
-    def sample(self, windows: DemandWindows, quantile: float) -> LoadSample | NoLoad:
+    def sample(self, windows: DemandWindows, objectives: Objectives) -> LoadSample | NoLoad:
         """Return the load as the operator's sampler would tell it."""
-        return self.telemetry.build_sample(self.now, windows, quantile, self.profile)
+        return self.telemetry.build_sample(self.now, windows, objectives, self.profile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Shipped:
     def decide(self, view: View) -> Wanted:
         """Decide as one tick of the loop does."""
         spec, now = self.spec, self.began_at + view.now
-        sample = view.sample(spec.autoscaling.behavior.demand, spec.objectives.quantile_ratio)
+        sample = view.sample(spec.autoscaling.behavior.demand, spec.objectives)
         sample = replace(sample, at=self.began_at + sample.at)
         decision, self.memory = decide.decide(sample, view.fleet, spec, self.memory, now)
         return Wanted(decision.replicas, decision.batch_size, decision.changes)

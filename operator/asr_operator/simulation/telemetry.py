@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from asr_operator.api.autoscaling import DemandWindows
+from asr_operator.api.autoscaling import DemandWindows, Objectives
 from asr_operator.api.names import Reason
 from asr_operator.simulation import columns
 from asr_operator.simulation.profiles import Profile
@@ -75,7 +75,7 @@ class Telemetry:
         return Window(tuple((after - before) / length for before, after in pairs), length)
 
     def build_sample(
-        self, now: float, windows: DemandWindows, quantile: float, profile: Profile
+        self, now: float, windows: DemandWindows, objectives: Objectives, profile: Profile
     ) -> LoadSample | NoLoad:
         """Return the load as the sampler would tell it."""
         window = self.find_window(now, windows.window_s)
@@ -105,8 +105,9 @@ class Telemetry:
             demand_peak_ratio=max((window.demand, *self._find_peaks(now, windows))),
             refused_per_s=rates[columns.REFUSED],
             finals=rates[columns.FINALS] * windows.window_s,
-            final_latency_s=quantiles.compute_quantile(quantile, finals),
-            queue_wait_s=quantiles.compute_quantile(quantile, waits),
+            final_latency_s=quantiles.compute_quantile(objectives.quantile_ratio, finals),
+            late_ratio=quantiles.compute_share_above(objectives.final_latency_s, finals),
+            queue_wait_s=quantiles.compute_quantile(objectives.quantile_ratio, waits),
             stages=(_describe_stage(rates),),
         )
 

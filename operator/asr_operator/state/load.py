@@ -13,7 +13,8 @@ from asr_operator.api.names import Reason
 class LoadQuestion:
     """What one service wants to know, and how often; times in seconds.
 
-    `quantile` is that of the latencies, in (0, 1). Samples older than `stale_s` are unknown.
+    `quantile` is that of the latencies, in (0, 1); finals that take longer than `objective_s` are
+    late. Samples older than `stale_s` are unknown.
     `new_pods` have not been ready for a window yet: what is known of the others' GPUs is enough.
     """
 
@@ -23,6 +24,7 @@ class LoadQuestion:
     stale_s: float = 90.0
     quantile: float = 0.95
     new_pods: frozenset[str] = frozenset()
+    objective_s: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,9 @@ class LoadSample:
     is the highest of it in the last `peak_s`; what was refused counts there for the window only.
     `final_latency_s` and `queue_wait_s` are quantiles over the window, None without any answer;
     where a quantile lies beyond the last bucket it is the bound of that bucket. `finals` is how
-    many answers `final_latency_s` rests on. Where a pod is silent or reports nonsense these are
-    sums over the others; the pod itself is missing or has None where it should have a value.
+    many answers `final_latency_s` rests on, `late_ratio` the share of them that was late. Where a
+    pod is silent or reports nonsense these are sums over the others; the pod itself is missing or
+    has None where it should have a value.
     `gpu_signal` is the series that `gpu_ratio` of all pods comes from; `gpus_are_shared` says that
     a GPU is another pod's too, by time-slicing.
     `at` is the operator's clock; ages are taken from Prometheus' clock alone.
@@ -86,6 +89,7 @@ class LoadSample:
     demand_peak_ratio: float | None = None
     refused_per_s: float | None = None
     finals: float | None = None
+    late_ratio: float | None = None
     final_latency_s: float | None = None
     queue_wait_s: float | None = None
     stages: tuple[StageLoad, ...] = ()

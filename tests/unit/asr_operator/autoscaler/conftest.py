@@ -21,6 +21,7 @@ from asr_operator.state.scaling import Change, Fleet
 
 NOW = 1_000_000.0
 START_S, SLOPE, ITEM_S = 0.03, 0.004, 3.0
+LATE_S = 2.0
 
 
 @pytest.fixture
@@ -63,7 +64,8 @@ def make_fleet():
 def make_sample():
     """A moderate load, in time, on two servers, with the fields as given.
 
-    `demand` arrives, in batches of `items` of 3 s each, which take `busy_s`.
+    `demand` arrives, in batches of `items` of 3 s each, which take `busy_s`. Half of the finals are
+    late where the quantile is beyond 2 s.
     """
 
     def make(pods: int | tuple[PodLoad, ...] = 2, **fields: Any) -> LoadSample:
@@ -94,6 +96,8 @@ def make_sample():
             "stages": (stage,),
         }
         sample = LoadSample(**{**default, **fields})
+        is_late = (sample.final_latency_s or 0.0) > LATE_S
+        sample = replace(sample, late_ratio=fields.get("late_ratio", 0.5 if is_late else 0.0))
         return replace(
             sample, demand_peak_ratio=fields.get("demand_peak_ratio", sample.demand_audio_ratio)
         )
@@ -227,6 +231,13 @@ class SimulatedFleet:
     def latency_s(self) -> float:
         return max(self.latencies[-self.window :])
 
+    @property
+    def late_ratio(self) -> float:
+        """Return the share of late finals, where latency has an exponential tail."""
+        objectives = self.spec.objectives
+        beyond = objectives.final_latency_s / self.latency_s
+        return float((1 - objectives.quantile_ratio) ** beyond)
+
     def sample(self, demand: float) -> LoadSample:
         items = demand / self.item_s / self.ready
         start_s = self._round_s(0.0)
@@ -278,6 +289,7 @@ class SimulatedFleet:
             demand_peak_ratio=max(peaks, default=demand),
             refused_per_s=0.0,
             finals=served * ticks * self.tick_s,
+            late_ratio=self.late_ratio if any(window) else None,
             final_latency_s=self.latency_s if any(window) else None,
             queue_wait_s=max(self.waits[-ticks:]) if any(window) else None,
             stages=(_average(tuple(self.stages[-ticks:])),),

@@ -147,7 +147,7 @@ def test_a_load_that_fluctuates_does_not_make_replicas_swing(simulated, make_spe
 def test_a_size_that_costs_more_than_it_brings_is_taken_back_and_avoided(simulated, make_spec):
     fleet = simulated(make_spec(max_replicas=1, final_latency_ms=2000), batch_size=4, **CPU)
     fleet.cliff = (4, 1.5)
-    fleet.run(65, minutes=12)
+    fleet.run(70, minutes=11)
     raised, returned = fleet.changes[:2]
     assert (raised.from_, raised.to, raised.reason) == (4, 5, Reason.BATCH_TOO_SMALL)
     assert (returned.from_, returned.to, returned.reason) == (5, 4, Reason.BATCH_ROLLED_BACK)

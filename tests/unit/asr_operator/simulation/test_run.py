@@ -84,8 +84,10 @@ def test_prometheus_knows_what_was_scraped_not_more(simulated, steady_calls, scr
     simulated(steady_calls(), policy, profile=profile(has_gpu=True))
     early, late = policy.views[2], policy.views[-10]
     windows = DemandWindows()
-    assert isinstance(early.telemetry.build_sample(10.0, windows, 0.95, early.profile), NoLoad)
-    sample = late.sample(windows, 0.95)
+    assert isinstance(
+        early.telemetry.build_sample(10.0, windows, Objectives("p95"), early.profile), NoLoad
+    )
+    sample = late.sample(windows, Objectives("p95"))
     assert isinstance(sample, LoadSample)
     assert sample.demand_audio_ratio == pytest.approx(20.0, rel=0.2)
     assert sample.demand_peak_ratio >= sample.demand_audio_ratio
@@ -100,7 +102,7 @@ def test_what_is_used_of_a_cpu_limit_is_told(simulated, steady_calls, script, pr
     policy = script(*CALM)
     limited = profile(costs=Costs(0.03, 0.02, quota_ratio=0.5))
     simulated(steady_calls(), policy, profile=limited)
-    (first, _) = policy.views[-10].sample(DemandWindows(), 0.95).pods
+    (first, _) = policy.views[-10].sample(DemandWindows(), Objectives("p95")).pods
     assert 0.3 < first.cpu_ratio < 1 != first.duty_ratio
     assert first.gpu_ratio is None
 

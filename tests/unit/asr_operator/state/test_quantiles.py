@@ -71,3 +71,22 @@ def test_rates_give_the_same_as_counts(added, quantile, factor):
 def test_observations_are_those_of_the_last_bucket():
     assert quantiles.count_observations([(INF, 7.0), (1, 3.0)]) == 7
     assert quantiles.count_observations([(1, 3.0)]) is None
+
+
+@pytest.mark.parametrize(
+    ("bound", "share"), [(0.5, 0.75), (1, 0.5), (2, 0.4), (3, 0.3), (9, 0.3), (INF, 0.3)]
+)
+def test_what_lies_above_a_bound_is_interpolated(bound, share):
+    buckets = [(1, 5.0), (3, 7.0), (INF, 10.0)]
+    assert quantiles.compute_share_above(bound, buckets) == pytest.approx(share)
+
+
+def test_nothing_lies_above_where_nothing_was_observed():
+    for buckets in ([], [(1, 0.0), (INF, 0.0)], [(1, 3.0)], [(INF, 3.0)]):
+        assert quantiles.compute_share_above(1, buckets) is None
+
+
+@hypothesis.given(counts, strategies.floats(0.01, 100))
+def test_a_share_is_one(added, bound):
+    share = quantiles.compute_share_above(bound, accumulate(added))
+    assert share is None or -1e-9 <= share <= 1 + 1e-9

@@ -1,0 +1,96 @@
+"""How full a replica may be: steered by the share of finals that come late, a budget to be spent.
+
+An objective of p99 lets one final in a hundred be late. While clearly fewer are, replicas may be
+fuller tick by tick; while more are, less full, faster the more there are: multiplicative steps in
+proportion to the error, which settle where the share is the one that is aimed at. It begins with
+what the service-time model allows.
+
+- Fuller only where replicas were nearly as full as they may be, since others prove nothing; and not
+  near a CPU limit, where servers answer in time until the limit is met, and late from then on.
+- Not less full for what came late while replicas were too few, nor until that backlog is gone; nor
+  for the batch size, where that is too large, or closes batches and could be larger.
+"""
+
+import math
+from dataclasses import replace
+
+from asr_operator.api.autoscaling import ScalingSpec
+from asr_operator.autoscaler import learning
+from asr_operator.autoscaler.capacity import Capacity
+from asr_operator.autoscaler.knowledge import Known
+from asr_operator.autoscaler.memory import Memory
+from asr_operator.autoscaler.service_model import measure_round
+from asr_operator.state.load import LoadSample
+from asr_operator.state.scaling import Fleet
+
+SPENT_RATIO = 0.35  # of the budget; the rest is for what nobody foresees
+GAIN_PER_S = 0.01 / 15
+MOST_OVERSPENT = 12.0
+LEAST_FULLNESS, MOST_FULLNESS = 0.3, 0.75  # beyond, chance alone makes queues
+USED_RATIO = 0.7
+CROWDED_RATIO = 1.15
+BACKLOG_S = 60.0
+MOST_CPU_RATIO = 0.75  # of its limit
+LEAST_FINALS = 10
+FULL_RATIO = 0.5
+
+
+def spend(
+    memory: Memory, sample: LoadSample, known: Known, fleet: Fleet, spec: ScalingSpec
+) -> Memory:
+    """Return the memory after a window, with how full a replica may be at the present size."""
+    model, size = learning.build_capacity(memory, spec), fleet.batch_size
+    if model is None:
+        return memory
+    has_changed = memory.spec is not None and memory.spec.objectives != spec.objectives
+    if memory.fullness is None or has_changed:
+        full = begin(model, size)
+    else:
+        full = steer(memory.fullness, 0.0)
+    used_ratio = known.demand / len(fleet.ready) / model.most(size) / full
+    if used_ratio > CROWDED_RATIO or sample.refused_per_s:
+        memory = replace(memory, crowded_at=sample.at)
+    error = _measure_error(sample, spec)
+    if error < 0 and (is_crowded(memory, sample) or _is_batch_to_blame(sample, spec, model, size)):
+        error = 0.0
+    if error > 0 and (used_ratio < USED_RATIO or (known.cpu_ratio or 0.0) > MOST_CPU_RATIO):
+        error = 0.0
+    since_s = min(sample.window_s, max(0.0, sample.at - memory.ticked_at))
+    step = GAIN_PER_S * since_s * error if known.is_complete else 0.0
+    return replace(memory, fullness=steer(full, step), fullness_size=size)
+
+
+def begin(model: Capacity, batch_size: int) -> float:
+    """Return how full a replica may be before anything was measured."""
+    guess = replace(model, fullness=None).served(batch_size) / model.most(batch_size)
+    return steer(guess, 0.0)
+
+
+def steer(fullness: float, step: float) -> float:
+    """Return a fullness after a step of its logarithm, within its bounds."""
+    return max(LEAST_FULLNESS, min(MOST_FULLNESS, fullness * math.exp(step)))
+
+
+def is_crowded(memory: Memory, sample: LoadSample) -> bool:
+    """Return whether lateness may be that of replicas that were too few."""
+    return sample.at - memory.crowded_at < sample.window_s + BACKLOG_S
+
+
+def _measure_error(sample: LoadSample, spec: ScalingSpec) -> float:
+    """Return up to 1 where less is late than is aimed at, less than 0 where more is."""
+    if sample.late_ratio is None or (sample.finals or 0.0) < LEAST_FINALS:
+        return 0.0
+    aim = SPENT_RATIO * (1 - spec.objectives.quantile_ratio)
+    return 1 - min(MOST_OVERSPENT, sample.late_ratio / aim)
+
+
+def _is_batch_to_blame(
+    sample: LoadSample, spec: ScalingSpec, model: Capacity, batch_size: int
+) -> bool:
+    """Return whether finals are late for batches that take long, or that could still be larger."""
+    latency, mean = learning.measure_latency(sample, spec), measure_round(sample.stages)
+    if not learning.waits_in_queue(latency, mean, spec.objectives):
+        return True
+    full = max((stage.size_bound_ratio for stage in sample.stages), default=0.0)
+    is_tuned = spec.batching.mode == "Auto"
+    return is_tuned and full >= FULL_RATIO and model.best_size() > batch_size

@@ -1,0 +1,105 @@
+"""How full a replica may be: 24 s a second on two servers that carry 153 each with batches of 4."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asr_operator.autoscaler import budget, knowledge, learning
+
+USED = 0.5  # of what the two servers carry
+
+
+@pytest.fixture
+def spent(make_fleet, make_spec, watched, make_sample, now):
+    """The memory after ticks of 15 s with a share of late finals, at an objective of p99 in 2 s."""
+
+    def spend(late_ratio, ticks=1, memory=None, used=USED, cpu_ratio=None, **fields):
+        fleet, spec = make_fleet(), make_spec(quantile="p99", final_latency_ms=2000)
+        memory = memory or watched(fullness=0.5, ticked_at=now - 15)
+        model = learning.build_capacity(memory, spec)
+        fields = {"final_latency_s": 3.0, "queue_wait_s": 2.5, **fields}
+        demand = 2 * used * model.most(fleet.batch_size)
+        for tick in range(ticks):
+            at = now + 15 * tick
+            sample = make_sample(demand=demand, late_ratio=late_ratio, at=at, **fields)
+            pods = tuple(replace(pod, cpu_ratio=cpu_ratio) for pod in sample.pods)
+            sample = replace(sample, pods=pods)
+            known = knowledge.judge_knowledge(sample, fleet, at, 90)
+            memory = budget.spend(memory, sample, known, fleet, spec)
+            memory = replace(memory, ticked_at=at, spec=spec)
+        return memory
+
+    return spend
+
+
+def test_it_begins_with_what_the_model_guesses(spent, watched, make_spec):
+    spec = make_spec(quantile="p99", final_latency_ms=2000)
+    model = learning.build_capacity(watched(), spec)
+    assert spent(None, memory=watched()).fullness == model.served(4) / model.most(4)
+
+
+def test_it_begins_again_with_another_objective(spent, watched, make_spec):
+    old = watched(fullness=0.4, spec=make_spec(quantile="p50", final_latency_ms=300))
+    assert spent(None, memory=old).fullness == spent(None, memory=watched()).fullness
+
+
+def test_what_is_left_of_the_budget_makes_replicas_fuller(spent):
+    little, none = spent(0.002).fullness, spent(0.0).fullness
+    assert 0.5 < little < none < 0.51
+    assert spent(0.0, ticks=1000, used=0.75).fullness == budget.MOST_FULLNESS
+
+
+def test_more_than_the_budget_makes_them_emptier_faster(spent):
+    little, much = spent(0.007).fullness, spent(0.06).fullness
+    assert 0.43 < much < little < 0.5
+    assert spent(1.0).fullness == pytest.approx(spent(0.06).fullness)
+    assert spent(1.0, ticks=1000, used=0.3).fullness == budget.LEAST_FULLNESS
+
+
+def test_the_share_that_is_aimed_at_changes_nothing(spent):
+    assert spent(0.0035).fullness == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("late_ratio", "fields"),
+    [
+        (0.0, {"used": 0.2}),
+        (0.0, {"cpu_ratio": 0.8}),
+        (0.0, {"finals": 9.0}),
+        (0.5, {"finals": 9.0}),
+        (None, {}),
+        (0.0, {"pods": 1}),
+        (0.5, {"used": 0.7}),
+        (0.5, {"refused_per_s": 1.0}),
+        (0.5, {"queue_wait_s": 0.1}),
+        (0.5, {"size_bound": 0.9}),
+    ],
+    ids=[
+        "from replicas that are much emptier",
+        "near the CPU limit",
+        "in time, of a few finals",
+        "late, of a few finals",
+        "without any final",
+        "while a server is not heard",
+        "from replicas that were too few",
+        "while sessions are refused",
+        "for batches that take long",
+        "for batches that could be larger",
+    ],
+)
+def test_nothing_is_learned(spent, late_ratio, fields):
+    assert spent(late_ratio, **fields).fullness == 0.5
+
+
+def test_a_backlog_is_forgiven_for_a_while(spent, watched, now):
+    for ago_s, is_blamed in ((90, False), (150, True)):
+        memory = watched(fullness=0.5, crowded_at=now - ago_s, ticked_at=now - 15)
+        assert (spent(0.5, memory=memory).fullness < 0.5) is is_blamed
+
+
+@given(st.floats(0, 10) | st.just(float("nan")), st.floats(-100, 100))
+def test_it_stays_within_its_bounds(fullness, step):
+    found = budget.steer(fullness, step)
+    assert budget.LEAST_FULLNESS <= found <= budget.MOST_FULLNESS
