@@ -14,7 +14,6 @@ import websockets
 WAIT_S = 60.0
 FRAME_BYTES, FRAME_S = 1920, 0.06  # as FunASR's Python client cuts audio
 PAUSE = np.zeros(24_000, np.int16)
-MODES = [pytest.param("online", marks=pytest.mark.slow), "2pass"]
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -137,7 +136,7 @@ async def test_many_speakers_at_once_get_the_right_words(server, utterances, cer
     assert server.metric('asr_batch_size_sum{stage="asr_online"}') > 0
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", [pytest.param("online", marks=pytest.mark.slow), "2pass"])
 async def test_partials_come_while_one_speaks_and_each_utterance_has_its_final(
     server, utterances, mode
 ):
@@ -160,7 +159,8 @@ async def test_partials_come_while_one_speaks_and_each_utterance_has_its_final(
     assert (at_once.text, at_once.spans) == (speaker.text, speaker.spans)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["online", "2pass"])
 async def test_a_killed_engine_loses_and_doubles_nothing(server, utterances, cer, mode):
     spoken = utterances[4:8]
     audio = np.concatenate([part for found in spoken for part in (found.audio, PAUSE)])

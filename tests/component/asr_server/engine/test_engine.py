@@ -80,6 +80,7 @@ def test_closing_the_channel_ends_the_engine_in_the_middle_of_its_work(ending_en
     assert ending_engine.close_channel() == 0
 
 
+@pytest.mark.slow
 def test_a_folder_without_models_is_a_failure_that_says_what_to_do(failing_engine):
     failed = failing_engine.receive()
     assert isinstance(failed, messages.LoadFailed)
