@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from asr_server.client import inputs
 from asr_server.client.connecting import open_connection
@@ -27,7 +28,7 @@ def make_file_source(recording: inputs.Recording, settings: ClientSettings) -> S
     live = settings.mode != "offline"
     about = Announcement(
         mode=settings.mode,
-        name=recording.path.name,
+        name=Path(recording.shown).name,
         wav_format="pcm" if live else recording.wav_format,
         sample_rate_hz=audio.SAMPLE_RATE_HZ if live else settings.sample_rate_hz,
         hotwords=settings.hotwords,

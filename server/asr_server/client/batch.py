@@ -60,10 +60,10 @@ class Batch:
         if duration_ms is None:
             duration_ms = len(found.text) * CHAR_MS
         segments = tuple(found.segments(duration_ms))
-        return Result(str(recording.path), found.mode, found.text, duration_ms, segments)
+        return Result(recording.shown, found.mode, found.text, duration_ms, segments)
 
     def _finish(self, recording: Recording, outcome: str, said: str) -> None:
         self.outcomes[outcome] += 1
         if outcome == "failed":
             said = f"FAILED: {said}"
-        self._progress.finish(str(recording.path), said, matters=outcome == "failed")
+        self._progress.finish(recording.shown, said, matters=outcome == "failed")

@@ -5,6 +5,7 @@ here, because servers take no others in these modes.
 """
 
 import contextlib
+import os
 from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,11 @@ class Recording:
 
     path: Path
     name: Path
+
+    @property
+    def shown(self) -> str:
+        """The path as text that can be sent and printed: names need not be UTF-8."""
+        return os.fsencode(self.path).decode("utf-8", "replace")
 
     @property
     def raw(self) -> bool:

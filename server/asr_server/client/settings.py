@@ -41,7 +41,7 @@ class ClientSettings:
 
 def parse_settings(arguments: Sequence[str]) -> ClientSettings:
     """Parse the command line. Raises UsageError; exits on --help."""
-    given = _build_parser().parse_args(arguments)
+    given = _build_parser().parse_intermixed_args(arguments)
     settings = ClientSettings(
         server=read_server(given, os.environ.get("ASR_TOKEN")),
         paths=tuple(given.paths),

@@ -67,6 +67,19 @@ async def test_one_file_is_its_text_alone_and_quiet_is_quiet(stage, folder, caps
     assert capsys.readouterr() == ("16000 samples\n", "")
 
 
+async def test_names_need_not_be_utf_8(stage, folder, tmp_path, capsys):
+    await stage.start()
+    named = os.path.join(os.fsencode(tmp_path), b"caf\xe9")
+    os.mkdir(named)
+    (folder / "1.wav").rename(os.fsdecode(os.path.join(named, b"\xe9.wav")))
+    out = tmp_path / "out"
+    assert await run(stage.url, os.fsdecode(named), "--output", out, "--format=txt,json") == 0
+    assert sorted(os.listdir(os.fsencode(out))) == [b"\xe9.json", b"\xe9.txt"]
+    found = json.loads((out / os.fsdecode(b"\xe9.json")).read_text())
+    assert found["text"] == "16000 samples"
+    assert "[1/1]" in capsys.readouterr().err
+
+
 async def test_outputs_are_written_in_every_format_and_not_twice(stage, folder, tmp_path, capsys):
     await stage.start()
     out = tmp_path / "out"

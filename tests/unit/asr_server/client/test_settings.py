@@ -15,6 +15,12 @@ def test_defaults():
     assert parse_settings([URL, "--mic"]).mode == "2pass"
 
 
+def test_flags_may_stand_between_the_server_and_the_files():
+    found = parse_settings([URL, "--jobs", "2", "a.wav", "--mode=online", "b.wav"])
+    assert [str(path) for path in found.paths] == ["a.wav", "b.wav"]
+    assert (found.jobs, found.mode) == (2, "online")
+
+
 def test_hotwords_come_from_text_or_a_file(tmp_path):
     file = tmp_path / "words"
     file.write_text('{"灯光": 30}', encoding="utf-8")
