@@ -1,8 +1,8 @@
 """Measure on a CUDA machine that has the repository and torch: python -m benchmarks.gpu
 
 Unattended: each part is written to benchmarks/results/gpu.json as soon as it is over, and one that
-fails is written down as failed. Exit status: 0 all was measured, 1 some was not, 2 packages are
-missing, 3 there is no CUDA device.
+fails is written down as failed. Parts may be run one by one: others of the same machine stay. Exit
+status: 0 all was measured, 1 some was not, 2 packages are missing, 3 there is no CUDA device.
 """
 
 import argparse
@@ -70,7 +70,8 @@ def describe_device(name: str) -> dict[str, Any] | None:
 
 def run_parts(given: argparse.Namespace, device: dict[str, Any]) -> int:
     """Measure each part and write it down."""
-    results: dict[str, Any] = {"machine": device, "small": given.small, "parts": {}}
+    about: dict[str, Any] = {"machine": device, "small": given.small}
+    results = about | {"parts": _read_parts(given.json, about)}
     failed = False
     for part in given.parts or PARTS:
         began = time.monotonic()
@@ -87,6 +88,13 @@ def run_parts(given: argparse.Namespace, device: dict[str, Any]) -> int:
         results["parts"][part] = found
         given.json.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n")
     return SOME_FAILED if failed else OK
+
+
+def _read_parts(written: Path, about: dict[str, Any]) -> dict[str, Any]:
+    """Return what an earlier run measured on the same machine: parts may be run one by one."""
+    known = json.loads(written.read_text()) if written.exists() else {}
+    same = all(known.get(key) == value for key, value in about.items())
+    return dict(known["parts"]) if same else {}
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ def measure(device: str, *, small: bool) -> dict[str, Any]:
                     "models_audio_s_per_s": _measure_models(directory, device, dtype, small=small),
                     "server_audio_s_per_s": _measure_server(directory, device, dtype, small=small),
                 }
+                print(name, dtype, found[f"{name}_{dtype}"], flush=True)  # should time run out
     return found
 
 

@@ -48,6 +48,18 @@ def test_a_part_that_fails_is_written_down_and_the_next_one_runs(tmp_path, monke
     assert parts["sessions"]["ok"]
 
 
+def test_parts_of_the_same_machine_stay_and_those_of_another_go(tmp_path, monkeypatch):
+    written = tmp_path / "gpu.json"
+    monkeypatch.setattr("benchmarks.gpu.correctness.measure", lambda device, *, small: {"n": 1})
+    monkeypatch.setattr("benchmarks.gpu.sessions.measure", lambda device, *, small: {"n": 2})
+    arguments = ["--device=cpu", f"--json={written}"]
+    for part in ("correctness", "sessions"):
+        assert main([part, *arguments]) == OK
+    assert [part["n"] for part in json.loads(written.read_text())["parts"].values()] == [1, 2]
+    assert main(["sessions", *arguments, "--small"]) == OK
+    assert list(json.loads(written.read_text())["parts"]) == ["sessions"]
+
+
 def test_without_a_gpu_it_says_so(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert main([f"--json={tmp_path / 'gpu.json'}"]) == NO_DEVICE
