@@ -7,10 +7,12 @@ Source: RFC 6455, section 5.2.
 """
 
 from collections.abc import Callable
+from types import GeneratorType
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection
 from websockets.protocol import State
+from websockets.streams import StreamReader
 
 try:
     from websockets.speedups import apply_mask
@@ -25,6 +27,7 @@ TWO_BYTES = 126  # in place of a length that follows
 HEAD_BYTES, LONGER_HEAD_BYTES = 6, 8  # the mask is the last four
 LONGEST_BYTES = 0xFFFF
 MOST_AT_ONCE = 64  # messages: then the event loop turns
+BETWEEN_FRAMES = StreamReader.at_eof.__code__  # the only place where the parser asks for the end
 
 
 class AudioSocket(ServerConnection):
@@ -48,7 +51,7 @@ class AudioSocket(ServerConnection):
         protocol = self.protocol
         return (
             protocol.state is State.OPEN
-            and not protocol.reader.buffer
+            and _is_between_frames(protocol.parser)
             and protocol.current_size is None
             and not self.recv_messages.frames
         )
@@ -72,3 +75,11 @@ class AudioSocket(ServerConnection):
                 break
             start = end
         return start
+
+
+def _is_between_frames(parser: object) -> bool:
+    """Whether the library's parser waits for a frame; an empty buffer may also follow a head."""
+    waiting = None
+    while isinstance(parser, GeneratorType):
+        waiting, parser = parser.gi_code, parser.gi_yieldfrom
+    return waiting is BETWEEN_FRAMES

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection
-from websockets.frames import Frame, Opcode
+from websockets.frames import Frame, Opcode, apply_mask
 from websockets.server import ServerProtocol
 
 from asr_server.service.audio_socket import MOST_AT_ONCE, AudioSocket
@@ -19,6 +19,8 @@ HANDSHAKE = (
 )
 MAX_BYTES = 4096
 AUDIO = b"\1\2" * 960
+HEAD_BYTES = 8  # at most, of what comes here
+LIKE_A_HEAD = b"\x82\x84\1\2"  # a mask: silence under it looks like the head of a message
 
 
 class Transport(asyncio.Transport):
@@ -109,17 +111,30 @@ async def receive(kind, pieces, refusals, *, turns):
     return reader.heard, connection.close_code, connection.transport.written
 
 
-def cut(data, places):
-    edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[a:b] for a, b in itertools.pairwise(edges) if b > a]
+def cut(frames, places):
+    """Cut so many bytes after where a frame begins."""
+    data, begins = b"".join(frames), [0, *itertools.accumulate(map(len, frames))]
+    places = [(begins[number % len(begins)] + after) % (len(data) + 1) for number, after in places]
+    return [data[a:b] for a, b in itertools.pairwise([0, *sorted(places), len(data)]) if b > a]
 
 
 def serialize(frame):
     return frame.serialize(mask=True)
 
 
+def silence(length):
+    """Return a message that is full of heads of messages, for who looks at a wrong place."""
+    head = Frame(Opcode.BINARY, bytes(length)).serialize(mask=False)
+    head = head[: len(head) - length]
+    mask = LIKE_A_HEAD
+    return bytes([head[0], head[1] | 0x80]) + head[2:] + mask + apply_mask(bytes(length), mask)
+
+
 lengths = st.sampled_from([0, 1, 2, 3, 125, 126, 127, 1920, MAX_BYTES, MAX_BYTES + 1])
-audio = st.builds(lambda length: serialize(Frame(Opcode.BINARY, AUDIO[:1] * length)), lengths)
+audio = st.one_of(
+    st.builds(silence, lengths),
+    st.builds(lambda length: serialize(Frame(Opcode.BINARY, AUDIO[:1] * length)), lengths),
+)
 kinds = st.sampled_from([Opcode.BINARY, Opcode.TEXT, Opcode.CONT, Opcode.PING, Opcode.CLOSE])
 others = st.builds(
     lambda kind, data, fin: serialize(Frame(kind, data, fin or kind > 7)),
@@ -137,16 +152,28 @@ broken = st.one_of(
 
 @given(
     frames=st.lists(st.one_of(audio, audio, audio, others, broken), max_size=8),
-    places=st.lists(st.integers(0, 1 << 16), max_size=6),
+    places=st.lists(
+        st.tuples(st.integers(0, 8), st.integers(0, HEAD_BYTES) | st.integers(0, 1 << 16)),
+        max_size=6,
+    ),
     refusals=st.lists(st.booleans(), max_size=8),
     turns=st.integers(0, 3),
 )
 def test_whatever_comes_and_however_it_is_cut_it_is_as_the_library_has_it(
     frames, places, refusals, turns
 ):
-    pieces = cut(b"".join(frames), places)
+    pieces = cut(frames, places)
     ours = asyncio.run(receive(AudioSocket, pieces, refusals, turns=turns))
     assert ours == asyncio.run(receive(ServerConnection, pieces, (), turns=turns))
+
+
+@pytest.mark.parametrize("length", [120, 600])
+@pytest.mark.parametrize("after", range(1, HEAD_BYTES + 2))
+async def test_a_head_that_comes_by_itself_is_no_end_of_a_message(length, after):
+    message = silence(length)
+    pieces = [message[:after], message[after:], message]
+    heard, code, written = await receive(AudioSocket, pieces, (), turns=1)
+    assert (heard, code, written) == ([bytes(length)] * 2, 1006, b"")
 
 
 @pytest.mark.parametrize("length", [2, 125, 126, 1920, MAX_BYTES])
