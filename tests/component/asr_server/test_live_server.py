@@ -20,15 +20,11 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, new_server):
-    server = new_server(tmp_path_factory.mktemp("server")).wait_listening().wait_ready()
+    """Nothing is shed: whoever comes after a crowd would be refused for as long as a minute."""
+    folder = tmp_path_factory.mktemp("server")
+    server = new_server(folder, "--shed-late-ms=0").wait_listening().wait_ready()
     yield server
     server.kill()
-
-
-@pytest.fixture(autouse=True)
-def _calm(server):
-    """Wait until nothing is shed: a busy machine may refuse whoever comes after a crowd."""
-    server.wait(lambda: server.metric("asr_shedding_step") == 0, "calm")
 
 
 class Speaker:
