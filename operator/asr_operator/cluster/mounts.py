@@ -14,6 +14,10 @@ from asr_operator.state.plan import Manifest
 
 # The kubelet tries again within two minutes and two seconds; what it says no more is over.
 RETRY_S = 150.0
+# But its client (client-go) lets 25 events of a pod through, then one in five minutes: from then on
+# what three in a row do not say is over.
+EVENTS_BURST = 25
+SPARSE_S = 900.0
 # What it says beside the cause, after a while.
 SUMMARY = "Unable to attach or mount volumes"
 
@@ -47,14 +51,19 @@ async def find_failures(
 
 
 def read_failure(events: Sequence[Mapping[str, Any]]) -> str:
-    """Return what is wrong by events of one pod, in an order that does not vary; "" if nothing."""
-    told = [(_read_time(event), event.get("message", "")) for event in events]
+    """Return what is wrong by events of one pod, in an order that does not vary; "" if nothing.
+
+    The summary counts only if no cause was ever told.
+    """
+    causes = [event for event in events if not event.get("message", "").startswith(SUMMARY)]
+    told = [(_read_time(event), event.get("message", "")) for event in causes or events]
     newest = max((time for time, _ in told), default=None)
+    is_sparse = sum(event.get("count") or 1 for event in events) >= EVENTS_BURST
+    window_s = SPARSE_S if is_sparse else RETRY_S
     recent = {
-        message for time, message in told if newest and (newest - time).total_seconds() <= RETRY_S
+        message for time, message in told if newest and (newest - time).total_seconds() <= window_s
     }
-    causes = {message for message in recent if not message.startswith(SUMMARY)}
-    return "; ".join(sorted(causes or recent))
+    return "; ".join(sorted(recent))
 
 
 def _conditions(pod: Manifest) -> Sequence[Mapping[str, str]]:
