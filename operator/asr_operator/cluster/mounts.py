@@ -4,13 +4,18 @@ A pod whose Secret is missing has no other sign than that it stays as it is. So 
 while a pod is being prepared, and of one pod only: the others wait for the same.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import aiohttp
+
 from asr_operator.api import status
 from asr_operator.cluster import client, paths
 from asr_operator.state.plan import Manifest
+
+logger = logging.getLogger(__name__)
 
 # The kubelet tries again within two minutes and two seconds; what it says no more is over.
 RETRY_S = 150.0
@@ -29,9 +34,12 @@ def is_preparing(pod: Manifest) -> bool:
 
 
 async def find_failures(
-    cluster: client.Cluster, namespace: str, pods: Sequence[Manifest]
+    cluster: client.Cluster, namespace: str, name: str, pods: Sequence[Manifest]
 ) -> dict[str, str]:
-    """Return what the kubelet says of the volumes of the newest pod that is being prepared."""
+    """Return what the kubelet says of the volumes of a service's newest pod that is being prepared.
+
+    Best effort: if it cannot be read, the cause stays untold, no more.
+    """
     waiting = [
         pod["metadata"]
         for pod in pods
@@ -43,10 +51,15 @@ async def find_failures(
     query = {"fieldSelector": f"involvedObject.uid={newest['uid']},reason=FailedMount"}
     try:
         found = await cluster.get(paths.collection_path("Event", namespace), query)
-    except client.ApiError as error:
-        if error.status != client.FORBIDDEN:
-            raise
-        return {}  # with fewer rights than the chart gives, the cause stays untold, no more
+    except (client.ApiError, aiohttp.ClientError, TimeoutError) as error:
+        # Who gives fewer rights than the chart does knows it.
+        if not isinstance(error, client.ApiError) or error.status != client.FORBIDDEN:
+            logger.warning(
+                "cannot read the events of a server pod: %s",
+                str(error) or "timed out",
+                extra={"service": f"{namespace}/{name}"},
+            )
+        return {}
     return {newest["name"]: read_failure(found.get("items") or ())}
 
 

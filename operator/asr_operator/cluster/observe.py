@@ -56,7 +56,8 @@ async def observe_service(cluster: client.Cluster, namespace: str, name: str) ->
     )
     found = {kind: child for kind, child in zip(paths.CHILD_KINDS, children, strict=True) if child}
     items = tuple((pods or {}).get("items") or ())
-    return Snapshot(service, found, items, await mounts.find_failures(cluster, namespace, items))
+    failures = await mounts.find_failures(cluster, namespace, name, items)
+    return Snapshot(service, found, items, failures)
 
 
 def read_observed(snapshot: Snapshot) -> Observed:
