@@ -38,13 +38,9 @@ async def find_failures(
 ) -> dict[str, str]:
     """Return what the kubelet says of the volumes of a service's newest pod that is being prepared.
 
-    Best effort: if it cannot be read, the cause stays untold, no more.
+    `pods` are those that are live. Best effort: what cannot be read stays untold, no more.
     """
-    waiting = [
-        pod["metadata"]
-        for pod in pods
-        if is_preparing(pod) and "deletionTimestamp" not in pod["metadata"]
-    ]
+    waiting = [pod["metadata"] for pod in pods if is_preparing(pod)]
     if not waiting:
         return {}
     newest = max(waiting, key=lambda metadata: (metadata["creationTimestamp"], metadata["name"]))

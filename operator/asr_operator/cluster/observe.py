@@ -56,7 +56,8 @@ async def observe_service(cluster: client.Cluster, namespace: str, name: str) ->
     )
     found = {kind: child for kind, child in zip(paths.CHILD_KINDS, children, strict=True) if child}
     items = tuple((pods or {}).get("items") or ())
-    failures = await mounts.find_failures(cluster, namespace, name, items)
+    live = [pod for pod in items if _is_live(pod)]
+    failures = await mounts.find_failures(cluster, namespace, name, live)
     return Snapshot(service, found, items, failures)
 
 

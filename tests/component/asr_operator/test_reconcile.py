@@ -335,6 +335,18 @@ async def test_a_secret_that_is_missing_is_told_while_the_previous_servers_serve
     assert await run() == (Outcome.DONE, [])
 
 
+async def test_a_pod_that_was_evicted_while_it_waited_is_not_asked_about(
+    api_server, run, waiting_pod, refused, caplog
+):
+    evicted = await waiting_pod()
+    evicted["status"] |= {"phase": "Failed", "reason": "Evicted"}
+    tell_of_volume(api_server, api_server.put(evicted))
+    # A request would be told of.
+    api_server.refuse("GET", "events", refused(500))
+    await run()
+    assert [record for record in caplog.records if record.levelname == "WARNING"] == []
+
+
 @pytest.mark.parametrize(("status", "logged"), [(403, 0), (429, 1), (500, 1)])
 async def test_an_operator_that_cannot_read_events_works_all_the_same(
     api_server, run, waiting_pod, refused, caplog, status, logged
