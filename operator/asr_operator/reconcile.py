@@ -80,7 +80,7 @@ class Reconciler:
         await self._report(snapshot, observed, new, applied)
         waits_for_others = applied.refusals or (planned.hold and not observed.service.paused)
         return Result(
-            Outcome.RETRY if waits_for_others else Outcome.DONE, ticks.decide_wait_s(observed)
+            Outcome.RETRY if waits_for_others else Outcome.DONE, ticks.decide_wait_s(observed, now)
         )
 
     async def _apply(

@@ -27,10 +27,15 @@ SPARSE_S = 900.0
 SUMMARY = "Unable to attach or mount volumes"
 
 
-def is_preparing(pod: Manifest) -> bool:
-    """Return whether a pod has a node, but not yet its volumes and its network."""
-    found = {each["type"]: each["status"] for each in _conditions(pod)}
-    return found.get("PodScheduled") == "True" and found.get("PodReadyToStartContainers") == "False"
+def find_start(pod: Manifest) -> str | None:
+    """Return since when a pod has a node, but not yet its volumes and its network; else None."""
+    conditions: Sequence[Mapping[str, str]] = (pod.get("status") or {}).get("conditions") or ()
+    found = {(each["type"], each["status"]): each for each in conditions}
+    scheduled = found.get(("PodScheduled", "True"))
+    if scheduled is None or ("PodReadyToStartContainers", "False") not in found:
+        return None
+    created_at: str = pod["metadata"]["creationTimestamp"]
+    return scheduled.get("lastTransitionTime") or created_at
 
 
 async def find_failures(
@@ -40,7 +45,7 @@ async def find_failures(
 
     `pods` are those that are live. Best effort: what cannot be read stays untold, no more.
     """
-    waiting = [pod["metadata"] for pod in pods if is_preparing(pod)]
+    waiting = [pod["metadata"] for pod in pods if find_start(pod)]
     if not waiting:
         return {}
     newest = max(waiting, key=lambda metadata: (metadata["creationTimestamp"], metadata["name"]))
@@ -73,10 +78,6 @@ def read_failure(events: Sequence[Mapping[str, Any]]) -> str:
         message for time, message in told if newest and (newest - time).total_seconds() <= window_s
     }
     return "; ".join(sorted(recent))
-
-
-def _conditions(pod: Manifest) -> Sequence[Mapping[str, str]]:
-    return (pod.get("status") or {}).get("conditions") or ()
 
 
 def _read_time(event: Mapping[str, Any]) -> datetime:

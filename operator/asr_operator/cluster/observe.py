@@ -141,7 +141,7 @@ def read_pod(pod: Manifest, mount_failure: str = "") -> ObservedPod:
         deletion_cost=annotations.get(names.DELETION_COST_ANNOTATION),
         is_running="running" in state,
         speaks_tls=any(volume["name"] == TLS_VOLUME for volume in pod["spec"].get("volumes") or ()),
-        is_preparing=mounts.is_preparing(pod),
+        preparing_since=mounts.find_start(pod),
         mount_failure=mount_failure,
         waiting_reason=waiting.get("reason", ""),
         waiting_message=waiting.get("message", ""),

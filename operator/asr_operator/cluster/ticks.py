@@ -23,6 +23,8 @@ from asr_operator.state.tick import Tick
 REPORT_INTERVAL_S = 60.0
 # How often a service is looked at while the kubelet gets a pod ready: it tells by events alone.
 PREPARING_INTERVAL_S = 10.0
+# Later on, after this part of the time that the pod has waited: what is wrong is known by then.
+PREPARING_RATIO = 0.1
 # Ticks come with new samples; this many intervals without one is a tick all the same.
 PATIENCE_INTERVALS = 1.5
 
@@ -106,8 +108,7 @@ def find_new_pods(observed: Observed, window_s: float, now: datetime) -> frozens
     return frozenset(
         pod.name
         for pod in observed.pods
-        if not pod.is_ready
-        or (pod.ready_at and (now - parse_time(pod.ready_at)).total_seconds() < window_s)
+        if not pod.is_ready or (pod.ready_at and _read_age_s(pod.ready_at, now) < window_s)
     )
 
 
@@ -119,10 +120,17 @@ def explain_silence(load: LoadSample | NoLoad, observed: Observed) -> LoadSample
     return load
 
 
-def decide_wait_s(observed: Observed) -> float:
+def decide_wait_s(observed: Observed, now: datetime) -> float:
     """Return after how long to look at a service again, at the latest."""
     spec = observed.service.spec
-    wait_s = PREPARING_INTERVAL_S if any(pod.is_preparing for pod in observed.pods) else math.inf
+    wait_s = min(
+        (
+            max(PREPARING_INTERVAL_S, PREPARING_RATIO * _read_age_s(pod.preparing_since, now))
+            for pod in observed.pods
+            if pod.preparing_since
+        ),
+        default=math.inf,
+    )
     if isinstance(spec, InvalidSpec) or not is_urgent(observed, spec):
         return wait_s
     return min(wait_s, PATIENCE_INTERVALS * spec.autoscaling.behavior.interval_s)
@@ -132,3 +140,7 @@ def is_urgent(observed: Observed, spec: AsrServiceSpec) -> bool:
     """Return whether the load decides something, or servers are taking over a batch size."""
     applied: Condition | None = observed.status.find(ConditionType.BATCH_SIZE_APPLIED)
     return scaling_report.is_watched(spec) or (applied is not None and applied.status == "False")
+
+
+def _read_age_s(time: str, now: datetime) -> float:
+    return (now - parse_time(time)).total_seconds()

@@ -68,8 +68,9 @@ class ObservedPod:
     it last ended; `unschedulable` is the scheduler's message when no node takes the pod. `ready_at`
     is when it last became ready. `told_generation` is the generation of the live configuration that
     the pod's annotation has, written at `told_at`; `deletion_cost` is what its annotation says.
-    `speaks_tls` is whether its server was started with a certificate. `is_preparing` is whether the
-    kubelet still gets its volumes and network ready; `mount_failure` is why a volume is not.
+    `speaks_tls` is whether its server was started with a certificate. `preparing_since` is since
+    when the kubelet gets its volumes and network ready, if it still does; `mount_failure` is why a
+    volume is not.
     """
 
     name: str
@@ -86,7 +87,7 @@ class ObservedPod:
     told_at: str | None = None
     deletion_cost: str | None = None
     speaks_tls: bool = False
-    is_preparing: bool = False
+    preparing_since: str | None = None
     mount_failure: str = ""
 
 

@@ -6,8 +6,10 @@ import pytest
 from asr_operator.cluster import observe
 from asr_operator.state.observed import ObservedDeployment, ObservedPod, Termination
 
+SCHEDULED = "2026-01-01T00:00:10Z"
+NO_TIME = {"lastTransitionTime": None}
 PREPARING = [
-    {"type": "PodScheduled", "status": "True"},
+    {"type": "PodScheduled", "status": "True", "lastTransitionTime": SCHEDULED},
     {"type": "PodReadyToStartContainers", "status": "False"},
 ]
 CREATED = "2026-01-01T00:00:00Z"
@@ -145,7 +147,8 @@ def test_a_deployment_is_read(status, expected):
             {"containerStatuses": [{"state": {"terminated": {"exitCode": 2}}}]},
             {"terminated": Termination(2)},
         ),
-        ({"conditions": PREPARING}, {"is_preparing": True}),
+        ({"conditions": PREPARING}, {"preparing_since": SCHEDULED}),
+        ({"conditions": [{**PREPARING[0], **NO_TIME}, PREPARING[1]]}, {"preparing_since": CREATED}),
         ({"conditions": PREPARING[1:]}, {}),
         ({"conditions": [PREPARING[0], PREPARING[1] | {"status": "True"}]}, {}),
     ],

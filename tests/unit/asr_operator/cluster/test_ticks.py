@@ -167,19 +167,30 @@ def test_a_service_is_looked_at_as_often_as_something_may_happen(
     spec = demo_spec(batching=BatchPolicy(batching), autoscaling=Autoscaling(scaling))
     seen = observed(spec, status=AsrServiceStatus(conditions=conditions))
     assert ticks.build_question(seen, spec, now).interval_s == interval_s
-    assert ticks.decide_wait_s(seen) == wait_s
+    assert ticks.decide_wait_s(seen, now) == wait_s
 
 
 @pytest.mark.parametrize(
-    ("scaling", "is_preparing", "wait_s"),
-    [("Off", True, 10), ("Auto", True, 10), ("Auto", False, 22.5), ("Off", False, math.inf)],
+    ("scaling", "ages_s", "wait_s"),
+    [
+        ("Off", [0], 10),
+        ("Off", [-5], 10),  # clocks differ
+        ("Off", [100], 10),
+        ("Off", [600], 60),
+        ("Off", [3 * 86400, None, 600], 60),
+        ("Off", [None], math.inf),
+        ("Auto", [0], 10),
+        ("Auto", [600], 22.5),
+        ("Auto", [None], 22.5),
+    ],
 )
-def test_a_pod_that_is_being_prepared_is_looked_at_again_soon(
-    observed, demo_spec, pod, scaling, is_preparing, wait_s
+def test_a_pod_that_is_being_prepared_is_looked_at_again_soon_and_ever_less_often(
+    observed, demo_spec, pod, now, scaling, ages_s, wait_s
 ):
+    since = [None if age is None else render_time(now - timedelta(seconds=age)) for age in ages_s]
     spec = demo_spec(autoscaling=Autoscaling(scaling))
-    seen = observed(spec, pods=(pod(is_running=False, is_preparing=is_preparing),))
-    assert ticks.decide_wait_s(seen) == wait_s
+    seen = observed(spec, pods=tuple(pod(preparing_since=each) for each in since))
+    assert ticks.decide_wait_s(seen, now) == wait_s
 
 
 def test_pods_are_new_until_they_have_been_ready_for_a_window(observed, demo_spec, pod, now):
@@ -191,8 +202,8 @@ def test_pods_are_new_until_they_have_been_ready_for_a_window(observed, demo_spe
     assert ticks.build_question(seen, demo_spec(), now).new_pods == {"young", "starting"}
 
 
-def test_a_spec_that_cannot_be_used_is_not_waited_for(observed):
-    assert ticks.decide_wait_s(observed(InvalidSpec("bad"))) == math.inf
+def test_a_spec_that_cannot_be_used_is_not_waited_for(observed, now):
+    assert ticks.decide_wait_s(observed(InvalidSpec("bad")), now) == math.inf
 
 
 def test_before_a_server_is_ready_its_silence_is_no_wonder(observed, pod, load):
