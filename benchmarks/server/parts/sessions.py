@@ -1,4 +1,8 @@
-"""Live 2pass sessions within 500 ms beyond the VAD's end silence, and twice as many."""
+"""Live 2pass sessions within 500 ms beyond the VAD's end silence, and twice as many.
+
+The first crowd of twice as many finds a server that may not have been overloaded yet; the second
+one finds a server that has learned how many it carries, and refuses the others.
+"""
 
 from typing import Any
 
@@ -19,24 +23,27 @@ def measure() -> list[Figure]:
         run_bench(url, "--sessions=8", "--duration=5")  # speeds are learned
         found = run_bench(url, f"--first={FIRST}", f"--duration={TRIAL_S}", metrics)
         ours = int(found["sessions_within_objective"])
-        twice = run_bench(url, f"--sessions={max(2, 2 * ours)}", f"--duration={TRIAL_S}", metrics)
+        crowd = (f"--sessions={max(2, 2 * ours)}", f"--duration={TRIAL_S}", metrics)
+        first, second = run_bench(url, *crowd), run_bench(url, *crowd)
     trial = _find_trial(found, ours)
     detail = "asr-bench, open loop, 60-ms frames, "
     detail += _describe(trial) if trial else "none held"
     return [
         Figure("sessions_within_500_ms", ours, "", detail, {"search": found}),
-        _measure_overload(twice["trials"][0]),
+        _measure_overload("overload_p95_s", first["trials"][0]),
+        _measure_overload("overload_again_p95_s", second["trials"][0]),
         _measure_stock(ours),
     ]
 
 
-def _measure_overload(trial: dict[str, Any]) -> Figure:
+def _measure_overload(name: str, trial: dict[str, Any]) -> Figure:
     account = trial["account"]
-    harm = {name: account[name] for name in ("lost", "doubled", "cut", "turned_away", "given_up")}
-    said = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in harm.items())
-    detail = f"{trial['sessions']} sessions, {account['sent']} utterances: {said}"
+    harm = {fault: account[fault] for fault in ("lost", "doubled", "cut")}
+    said = ", ".join(f"{count} {fault}" for fault, count in harm.items())
+    detail = f"{trial['sessions']} sessions, {account['given_up']} of them never let in "
+    detail += f"({account['turned_away']} knocks refused), {account['sent']} utterances: {said}"
     p95_s = GIVEN_UP_S if trial["p95_s"] is None else trial["p95_s"]
-    return Figure("overload_p95_s", p95_s, "s", detail, {"trial": trial})
+    return Figure(name, p95_s, "s", detail, {"trial": trial})
 
 
 def _measure_stock(ours: int) -> Figure:
