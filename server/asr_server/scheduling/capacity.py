@@ -23,13 +23,14 @@ MEMORY_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One window: open streams, those that sent audio, and the seconds of audio settled.
+    """One window: open streams, those that sent audio, and the seconds spoken and settled.
 
     `late_ratio`: for which part of it live work was late, or the front.
     """
 
     streams: int
     speaking: int
+    spoken_s: float
     settled_s: float
     late_ratio: float
 
@@ -65,6 +66,6 @@ class Capacity:
     def _learn(self, seen: Observation, now: float) -> "Capacity":
         if seen.speaking < FEW_STREAMS or seen.streams > STABLE_RATIO * self.were_open:
             return self
-        share = min(1.0, seen.settled_s / (seen.speaking * WINDOW_S))
+        share = seen.settled_s / seen.spoken_s if seen.settled_s < seen.spoken_s else 1.0
         streams = seen.streams * max(LEAST_SHARE, MARGIN * share)
         return Capacity(streams, learned_at=now, in_overload=True)

@@ -31,7 +31,7 @@ class Pressure:
         if self._began_at is None or not self._link.connected:
             self._begin(now)
         elif now - self._began_at >= WINDOW_S:
-            self._learn(now - self._began_at, now)
+            self._learn(now)
             self._begin(now)
 
     @property
@@ -45,10 +45,11 @@ class Pressure:
         self._looks.clear()
         self._began_at = now
 
-    def _learn(self, took_s: float, now: float) -> None:
+    def _learn(self, now: float) -> None:
         progress = self._link.streams.take_progress()
         late_ratio = sum(self._looks) / len(self._looks)
-        settled_s = progress.settled_s * WINDOW_S / took_s
-        seen = Observation(progress.streams, progress.speaking, settled_s, late_ratio)
+        seen = Observation(
+            progress.streams, progress.speaking, progress.spoken_s, progress.settled_s, late_ratio
+        )
         self._capacity = self._capacity.after(seen, now)
         self._metrics.stream_limit.set(self._capacity.streams)

@@ -9,12 +9,12 @@ is unsettled is fed again: each final comes once, and no partial says again what
 import asyncio
 import itertools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from asr_server.link import messages
 from asr_server.link.arena import Arena
 from asr_server.link.channel import FrontChannel
 from asr_server.service.live_stream import Deliver, LiveStream
+from asr_server.service.progress import Progress, Tally
 from asr_server.service.trial import Trial
 from asr_server.speech import audio, effects
 from asr_server.speech.audio import Samples
@@ -58,15 +58,6 @@ class Stream:
         self._streams.cancel(self._id)
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How many streams are open, how many sent audio, and how many seconds were settled."""
-
-    streams: int
-    speaking: int
-    settled_s: float
-
-
 class Streams:
     """All open streams of a server.
 
@@ -90,8 +81,7 @@ class Streams:
         self._in_engine: set[int] = set()
         self._fed: set[int] = set()
         self._flushed = 0  # streams of which the last flush had audio
-        self._spoke: set[int] = set()
-        self._settled_samples = 0
+        self._tally = Tally()
         self._unheard: set[int] = set()  # told of to the engine since it last said anything
         self._trial = Trial()
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -124,10 +114,7 @@ class Streams:
 
     def take_progress(self) -> Progress:
         """Return what happened since the last call."""
-        settled_s = audio.duration_s(self._settled_samples)
-        progress = Progress(len(self._open), len(self._spoke), settled_s)
-        self._spoke, self._settled_samples = set(), 0
-        return progress
+        return self._tally.take(len(self._open))
 
     def unsettled_s(self) -> float:
         """Return the seconds of audio that are not answered and may hold speech."""
@@ -161,6 +148,7 @@ class Streams:
         stored = stream.audio.append(samples, now)
         if stored and stream_id in self._in_engine:
             self._fed.add(stream_id)
+            self._tally.hear(stream_id, stored, now)
             if "flush" not in self._timers:
                 self._start_timer("flush", plan_flush(self._flushed), self._flush)
         return stored
@@ -233,7 +221,7 @@ class Streams:
                 stream.deliver(effects.StreamDone())
             case messages.StreamFailed(reason=reason):
                 self._fail(message.stream_id, reason)
-        self._settled_samples += stream.audio.settled - settled
+        self._tally.settle(stream.audio.settled - settled)
 
     def _fail(self, stream_id: int, reason: str) -> None:
         stream = self._open.get(stream_id)
@@ -248,6 +236,7 @@ class Streams:
             self._ended.discard(stream_id)
             self._fed.discard(stream_id)
             self._unheard.discard(stream_id)
+            self._tally.forget(stream_id)
             stream.audio.release()
             self._clear(stream_id)
 
@@ -285,7 +274,6 @@ class Streams:
                 news for fed in self._fed for news in self._open[fed].render_news()
             )
             self._owe(self._fed)
-        self._spoke |= self._fed
         self._flushed = len(self._fed)
         self._fed.clear()
 

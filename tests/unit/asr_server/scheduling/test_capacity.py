@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 from asr_server.scheduling import capacity
 from asr_server.scheduling.capacity import Capacity, Observation
 
-CALM = Observation(100, 100, 200.0, 0.0)
+CALM = Observation(100, 100, 200.0, 200.0, 0.0)
 
 
-def late(streams=400, settled=0.8, speaking=None, ratio=1.0):
+def late(streams=400, settled=0.8, speaking=None, ratio=1.0, each_s=capacity.WINDOW_S):
     """Return a window in which a share of what was spoken was settled."""
     speaking = streams if speaking is None else speaking
-    return Observation(streams, speaking, settled * speaking * capacity.WINDOW_S, ratio)
+    spoken_s = speaking * each_s
+    return Observation(streams, speaking, spoken_s, settled * spoken_s, ratio)
 
 
 def watch(*seen):
@@ -34,6 +35,8 @@ def watch(*seen):
         ([late(400, 3.0)], 380),  # it catches up
         ([late(400, 0.1)], 200),  # a hang is no lack of capacity
         ([late(400, 0.8, speaking=100)], 304),  # the others say nothing
+        ([late(40, 1.0, each_s=1.0)], 38),  # whose inputs are short
+        ([late(40, 0.8, each_s=0.5)], 30.4),
         ([late(15, 0.8)], math.inf),
         ([late(400, 0.8, ratio=0.7)], math.inf),
         ([late(400, 0.8), late(400, 1.0), late(40, 0.6)], 304),  # it goes on, and they leave
@@ -49,9 +52,9 @@ def test_the_first_window_of_an_overload_says_how_many_are_carried(seen, streams
 @pytest.mark.parametrize(
     ("seen", "streams"),
     [
-        (Observation(280, 280, 560.0, 0.0), 315),
-        (Observation(269, 269, 538.0, 0.0), 300),  # more would not be taken
-        (Observation(280, 280, 560.0, 0.1), 300),  # some of it was late
+        (Observation(280, 280, 560.0, 560.0, 0.0), 315),
+        (Observation(269, 269, 538.0, 538.0, 0.0), 300),  # more would not be taken
+        (Observation(280, 280, 560.0, 560.0, 0.1), 300),  # some of it was late
     ],
 )
 def test_there_is_more_room_where_all_is_in_time_and_places_are_taken(seen, streams):
@@ -70,6 +73,7 @@ def test_what_was_learned_is_forgotten():
             Observation,
             st.integers(0, 2000),
             st.integers(0, 2000),
+            st.floats(0.0, 1e5),
             st.floats(0.0, 1e5),
             st.floats(0.0, 1.0),
         ),
