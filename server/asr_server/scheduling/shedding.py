@@ -64,7 +64,7 @@ class Ladder:
 
     `late_since` is since when live work is too late for the step, `calm_since` since when nothing
     is late, `left_at` when a step was left last, and `relapsed` whether one was climbed after that.
-    `climbed_late_s` is how late work was when a step was climbed last.
+    `climbed_late_s` is how late work was when a step was climbed last, until it was in time again.
     """
 
     step: Step = Step.NOTHING
@@ -87,7 +87,9 @@ class Ladder:
             late_since=_since(self.late_since, now, holds=late_s > allowed_s * self._climbs_at),
             calm_since=_since(self.calm_since, now, holds=all_s <= allowed_s * CALM_RATIO),
         )
-        rise_s = STEEP_S if late_s > self.climbed_late_s else RISE_S
+        if all_s <= allowed_s:
+            seen = replace(seen, climbed_late_s=_NEVER_S)
+        rise_s = STEEP_S if late_s > seen.climbed_late_s else RISE_S
         if seen.late_since is not None and now - seen.late_since >= rise_s:
             return seen._climb(late_s, now)
         if seen.step and seen.calm_since is not None and now - seen.calm_since >= seen.patience_s:

@@ -76,6 +76,19 @@ def test_each_step_takes_its_time(growth, expected):
     assert climbed == expected
 
 
+def test_lateness_that_grows_slowly_from_step_to_step_is_growth():
+    ladders = watch([(n * 0.125, n * 0.0125) for n in range(40)])
+    changes = [n for n, (a, b) in enumerate(itertools.pairwise(ladders)) if a.step != b.step]
+    assert [n * 0.125 for n in changes] == [1.625, 2.375, 2.75, 3.375]
+
+
+def test_work_that_was_in_time_since_the_last_step_is_no_growth():
+    kept = watch(every(0.1, 1.0, 0.15) + every(0.5, 300.0, 0.05, start=2.0))[-1]
+    assert kept.step == Step.FEWER_PARTIALS
+    steps = [ladder.step for ladder in watch(every(0.125, 0.5, 0.25, start=400.0), kept)]
+    assert steps == [1, 1, 1, 1, 1, 2]
+
+
 def test_what_is_late_for_a_moment_is_borne():
     late = [(n * 0.3, 5.0 if n % 2 else 0.0) for n in range(200)]
     assert watch(late)[-1].step == Step.NOTHING
