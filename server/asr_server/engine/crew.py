@@ -15,6 +15,8 @@ from typing import Any
 from asr_server.engine import protocols, stages
 from asr_server.engine import watchdog as watchdogs
 
+START_S = 10.0  # within which threads run
+
 AnyBatch = stages.Batch[Any, Any]
 
 
@@ -88,8 +90,17 @@ class Crew:
 
 
 def _start_pool(workers: int) -> futures.ThreadPoolExecutor:
-    """Return a pool whose threads run: who starts one without memory for it waits for ever."""
+    """Return a pool whose threads run: who starts one without memory for it waits for ever.
+
+    Raises RuntimeError (BrokenBarrierError is one) where they do not; none is left waiting then.
+    """
     pool = futures.ThreadPoolExecutor(workers, "batch")
-    running = threading.Barrier(workers)
-    futures.wait([pool.submit(running.wait) for _ in range(workers)])
+    running = threading.Barrier(workers, timeout=START_S)
+    try:
+        for waiting in [pool.submit(running.wait) for _ in range(workers)]:
+            waiting.result()
+    except RuntimeError:
+        running.abort()
+        pool.shutdown(wait=False)
+        raise
     return pool

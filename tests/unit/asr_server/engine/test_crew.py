@@ -279,3 +279,33 @@ def test_its_threads_run_before_the_first_batch(device, clock):
     crew.Crew(device, clock, workers=2)
     new = [thread.name for thread in set(threading.enumerate()) - before]
     assert sorted(new) == ["batch_0", "batch_1"]
+
+
+def test_a_thread_that_cannot_start_ends_the_start_and_leaves_none_waiting(
+    device, clock, monkeypatch
+):
+    """As where the container may have no more processes."""
+    started, start = [], threading.Thread.start
+
+    def start_first(thread):
+        if thread.name == "batch_1":
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_first)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        crew.Crew(device, clock, workers=2)
+    (first,) = started
+    first.join(timeout=5.0)  # as the interpreter does at its end, for as long as it takes
+    assert not first.is_alive()
+
+
+def test_a_thread_that_never_runs_ends_the_start(device, clock, monkeypatch):
+    run = threading.Thread.run
+    monkeypatch.setattr(crew, "START_S", 0.05)
+    monkeypatch.setattr(
+        threading.Thread, "run", lambda thread: thread.name == "batch_1" or run(thread)
+    )
+    with pytest.raises(threading.BrokenBarrierError):
+        crew.Crew(device, clock, workers=2)
