@@ -5,10 +5,14 @@ fuller tick by tick; while more are, less full, faster the more there are: multi
 proportion to the error, which settle where the share is the one that is aimed at. It begins with
 what the service-time model allows.
 
-- Fuller only where replicas were nearly as full as they may be, since others prove nothing; and not
-  near a CPU limit, where servers answer in time until the limit is met, and late from then on.
+- Fuller only where replicas were nearly as full as they may be and refused nobody, since others
+  prove nothing; and not near a CPU limit, where servers answer in time until the limit is met, and
+  late from then on.
 - Not less full for what came late while replicas were too few, nor until that backlog is gone; nor
-  for the batch size, where that is too large, or closes batches and could be larger.
+  beside idle engines; nor for the batch size, where that is too large, or closes batches and could
+  be larger.
+- Few finals say little: one late of twenty is not 5 %. Steps are smaller, both ways, where fewer
+  came than it takes for one to be the share that is aimed at.
 """
 
 import math
@@ -19,6 +23,7 @@ from asr_operator.autoscaler import learning
 from asr_operator.autoscaler.capacity import Capacity
 from asr_operator.autoscaler.knowledge import Known
 from asr_operator.autoscaler.memory import Memory
+from asr_operator.autoscaler.replica_policy import has_idle_engines
 from asr_operator.autoscaler.service_model import measure_round
 from asr_operator.state.load import LoadSample
 from asr_operator.state.scaling import Fleet
@@ -51,12 +56,15 @@ def spend(
     if used_ratio > CROWDED_RATIO or sample.refused_per_s:
         memory = replace(memory, crowded_at=sample.at)
     error = _measure_error(sample, spec)
-    if error < 0 and (is_crowded(memory, sample) or _is_batch_to_blame(sample, spec, model, size)):
+    if error > 0 and not _proves_room(sample, known, used_ratio):
         error = 0.0
-    if error > 0 and (used_ratio < USED_RATIO or (known.cpu_ratio or 0.0) > MOST_CPU_RATIO):
+    if error < 0 and (
+        is_crowded(memory, sample)
+        or has_idle_engines(known)
+        or _is_batch_to_blame(sample, spec, model, size)
+    ):
         error = 0.0
-    since_s = min(sample.window_s, max(0.0, sample.at - memory.ticked_at))
-    step = GAIN_PER_S * since_s * error if known.is_complete else 0.0
+    step = GAIN_PER_S * _measure_since(memory, sample) * error if known.is_complete else 0.0
     return replace(memory, fullness=steer(full, step), fullness_size=size)
 
 
@@ -78,10 +86,24 @@ def is_crowded(memory: Memory, sample: LoadSample) -> bool:
 
 def _measure_error(sample: LoadSample, spec: ScalingSpec) -> float:
     """Return up to 1 where less is late than is aimed at, less than 0 where more is."""
-    if sample.late_ratio is None or (sample.finals or 0.0) < LEAST_FINALS:
+    finals = sample.finals or 0.0
+    if sample.late_ratio is None or finals < LEAST_FINALS:
         return 0.0
     aim = SPENT_RATIO * (1 - spec.objectives.quantile_ratio)
-    return 1 - min(MOST_OVERSPENT, sample.late_ratio / aim)
+    return min(1.0, finals * aim) * (1 - min(MOST_OVERSPENT, sample.late_ratio / aim))
+
+
+def _measure_since(memory: Memory, sample: LoadSample) -> float:
+    """Return the seconds that no tick has judged yet, 0 at the first of an operator."""
+    if memory.ticked_at == -math.inf:
+        return 0.0
+    return min(sample.window_s, max(0.0, sample.at - memory.ticked_at))
+
+
+def _proves_room(sample: LoadSample, known: Known, used_ratio: float) -> bool:
+    """Return whether replicas that were in time could have been late."""
+    is_limited = (known.cpu_ratio or 0.0) > MOST_CPU_RATIO
+    return used_ratio >= USED_RATIO and not is_limited and not sample.refused_per_s
 
 
 def _is_batch_to_blame(

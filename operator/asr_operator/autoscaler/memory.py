@@ -1,8 +1,9 @@
 """What the autoscaler remembers of one service between two ticks.
 
-Everything here comes back after a restart: changes from status.scalingHistory, the model from
-Prometheus' past, the rest from a few ticks, during which nothing is taken away. A memory is kept
-only when the decision that came with it was applied.
+After a restart changes come back from status.scalingHistory, the model from Prometheus' past, the
+rest from a few ticks, during which nothing is taken away; `fullness` as it was at the last change
+for the load's sake, or else it begins anew. A memory is kept only when the decision that came with
+it was applied.
 """
 
 from collections.abc import Iterable
@@ -42,7 +43,7 @@ class Memory:
     `last` is the decision of the last tick, made by `spec`. `model` is of busy seconds, `cpu` of
     what rounds use of the CPU limit, in seconds of all of it. `fullness` is how full a replica may
     be with batches of `fullness_size`, None before it was guessed; `crowded_at` when one was last
-    much fuller.
+    much fuller, or may have been, before the operator started.
     """
 
     started_at: float
@@ -108,6 +109,7 @@ def restore(
         watching_since=started_at,
         changes=history[-HISTORY:],
         fullness=_read_fullness(history),
+        crowded_at=started_at,
         model=service_model.refit(points),
     )
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from asr_operator.api.names import Reason
 from asr_operator.autoscaler import batch_policy, hindsight
+from asr_operator.autoscaler.knowledge import Known
 from asr_operator.autoscaler.situation import TOLERANCE_RATIO, Situation
 
 OVERLOAD_RATIO = 0.9
@@ -55,7 +56,7 @@ def weigh_latency(situation: Situation) -> Vote:
         latency is None
         or not late
         or not situation.waits_in_queue
-        or _has_idle_engines(situation)
+        or has_idle_engines(situation.known)
         or hindsight.is_growth_futile(situation)
     ):
         return Vote(0, Reason.LATENCY_ABOVE_OBJECTIVE)
@@ -85,12 +86,12 @@ def weigh_down(situation: Situation) -> float:
 
 def is_backlog_stuck(situation: Situation) -> bool:
     """Return whether finals are late in queues that no other server can take over."""
-    return situation.is_breached and situation.waits_in_queue and _has_idle_engines(situation)
+    return situation.is_breached and situation.waits_in_queue and has_idle_engines(situation.known)
 
 
-def _has_idle_engines(situation: Situation) -> bool:
-    duty_ratio = situation.known.duty_ratio
-    return duty_ratio is not None and duty_ratio < LEAST_DUTY_RATIO
+def has_idle_engines(known: Known) -> bool:
+    """Return whether engines are idle for most of the time."""
+    return known.duty_ratio is not None and known.duty_ratio < LEAST_DUTY_RATIO
 
 
 def _need_capacity(situation: Situation) -> float:
