@@ -85,7 +85,7 @@ def plan_size(situation: Situation) -> int | None:
 def propose_smaller(situation: Situation) -> Retune | None:
     """Return a smaller size, if finals are late because batches take long."""
     size, least = situation.batch_size, situation.spec.batching.min_size
-    if not situation.is_overspent or situation.is_recovering or situation.waits_in_queue:
+    if not situation.is_breached or situation.is_recovering or situation.waits_in_queue:
         return None
     if size <= least:
         return None

@@ -12,7 +12,8 @@
   over.
 
 Down, the same votes must hold with a margin, for the present demand or its forecast, and not far
-too many finals may be late; and not to where it has proved too few (`hindsight`).
+too many finals may be late, nor any too many for the batches, which no fullness answers to; and not
+to where it has proved too few (`hindsight`).
 """
 
 import math
@@ -70,7 +71,8 @@ def weigh_down(situation: Situation) -> float:
     Peaks do not count here: the window of scaling down remembers them, and twice would be too long.
     """
     margin = 1 - TOLERANCE_RATIO
-    late = situation.is_overspent
+    too_long = situation.is_breached and not situation.waits_in_queue
+    late = situation.is_overspent or too_long
     unmodelled = situation.capacity is None and situation.known.demand > 0
     if late or unmodelled:
         return situation.fleet.desired

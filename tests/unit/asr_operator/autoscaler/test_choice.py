@@ -98,6 +98,18 @@ LOADED = {
         2,
         Reason.BATCH_TOO_LARGE,
     ),
+    "a little too many late because of the batch": (
+        {"demand": 150.0, "late_ratio": 0.06, **LATE_FOR_THE_BATCH},
+        2,
+        2,
+        Reason.BATCH_TOO_LARGE,
+    ),
+    "a little too many late because of the queue": (
+        {"demand": 150.0, "late_ratio": 0.06, **LATE_FOR_THE_QUEUE},
+        2,
+        4,
+        Reason.STEADY,
+    ),
     "late because of long batches that others wait for": (
         {"demand": 50.0, "busy_s": 1.0, "final_latency_s": 2.8, "queue_wait_s": 1.7},
         2,
@@ -168,6 +180,39 @@ def test_a_breach_in_a_single_tick_moves_nothing(decided, make_sample, watched):
     sample = make_sample(demand=150.0, **LATE_FOR_THE_QUEUE)
     decision = decided(sample, memory=watched(finals=1000.0, lateness=(0.5, 0.5)))
     assert (decision.replicas, decision.batch_size) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("quantile", "late_ratio", "replicas"),
+    [
+        ("p50", 0.54, 2),
+        ("p50", 0.56, 3),
+        ("p90", 0.14, 2),
+        ("p90", 0.16, 3),
+        ("p95", 0.09, 2),
+        ("p95", 0.11, 3),
+        ("p99", 0.029, 2),
+        ("p99", 0.031, 3),
+    ],
+)
+def test_how_many_late_finals_add_a_replica(
+    decided, make_sample, make_spec, quantile, late_ratio, replicas
+):
+    """Three times as many as may be, but at most five in a hundred more."""
+    spec = make_spec(quantile=quantile, final_latency_ms=2000, batching="Fixed")
+    sample = make_sample(demand=200.0, late_ratio=late_ratio, **LATE_FOR_THE_QUEUE)
+    assert decided(sample, spec=spec).replicas == replicas
+
+
+@pytest.mark.parametrize("late_ratio", [0.06, 0.5])
+def test_nothing_is_taken_away_while_finals_are_late_for_the_batch(
+    decided, make_sample, make_spec, late_ratio
+):
+    """How full replicas may be does not answer to it, so nothing else would bring them back."""
+    sample = make_sample(demand=24.0, late_ratio=late_ratio, **LATE_FOR_THE_BATCH)
+    spec = make_spec(final_latency_ms=2000, batching="Fixed", min_size=1)
+    assert decided(sample, spec=spec).replicas == 2
+    assert decided(sample, spec=spec).unattainable
 
 
 def test_finals_that_come_ever_earlier_are_waited_for(decided, make_sample, watched):
