@@ -35,20 +35,20 @@ def compute_quantile(quantile: float, buckets: Iterable[Bucket]) -> float | None
 def compute_share_above(bound: float, buckets: Iterable[Bucket]) -> float | None:
     """Return the share of observations above a bound, interpolated within its bucket.
 
-    None without any observation, or without the bucket of all observations. Beyond the last finite
-    bucket, those of the last bucket all count as above.
+    None without any observation, or without the bucket of all observations. Nothing is known to
+    lie above a bound beyond the last finite bucket, as no quantile lies there either.
     """
     ordered = _make_monotonic(sorted(buckets))
     if len(ordered) < 2 or ordered[-1][0] != math.inf or ordered[-1][1] <= 0:
         return None
     total = ordered[-1][1]
     below, count_below = 0.0, 0.0
-    for upper, count in ordered:
+    for upper, count in ordered[:-1]:
         if upper >= bound:
-            part = (bound - below) / (upper - below) if upper < math.inf else 0.0
+            part = (bound - below) / (upper - below)
             return 1 - (count_below + part * (count - count_below)) / total
         below, count_below = upper, count
-    return 1 - count_below / total
+    return 0.0
 
 
 def count_observations(buckets: Iterable[Bucket]) -> float | None:

@@ -172,10 +172,14 @@ def test_an_objective_that_nobody_can_meet_does_not_take_all_replicas(simulated,
 def test_a_restart_in_the_middle_of_a_load_changes_nothing(simulated, make_spec):
     fleet = simulated(make_spec(), **CPU)
     fleet.run(200, minutes=40)
-    before = (fleet.replicas, fleet.batch_size)
+    before, changes = (fleet.replicas, fleet.batch_size), len(fleet.changes)
+    recorded = float(dict(fleet.changes[-1].inputs)["fullness"])
     fleet.restart()
+    fleet.step(200)
+    assert fleet.memory.fullness == recorded
     fleet.run(200, minutes=30)
     assert (fleet.replicas, fleet.batch_size) == before
+    assert len(fleet.changes) == changes
 
 
 @pytest.mark.parametrize("demand", [0, 20, 200])

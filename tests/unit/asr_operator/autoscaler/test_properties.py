@@ -61,6 +61,7 @@ def samples(draw, at, pods):
         demand_peak_ratio=draw(values),
         refused_per_s=draw(st.none() | st.floats(0, 10)),
         finals=draw(st.none() | st.floats(0, 5000)),
+        late_ratio=draw(st.none() | st.floats(0, 1)),
         final_latency_s=draw(st.none() | st.floats(0, 300)),
         queue_wait_s=draw(st.none() | st.floats(0, 120)),
         stages=draw(st.sampled_from([(), (stage,)])),

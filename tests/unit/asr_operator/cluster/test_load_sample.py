@@ -146,6 +146,16 @@ def test_bounds_are_numbers_however_they_are_spelled():
     )
 
 
+@pytest.mark.parametrize(
+    ("objective_s", "late_ratio"), [(0.5, 0.75), (1, 0.5), (1.5, 0.375), (2, 0.25), (2.5, 0)]
+)
+def test_the_share_of_late_finals_is_that_beyond_the_objective(objective_s, late_ratio):
+    buckets = [row(2, le="0.5"), row(4, le="1"), row(6, le="2"), row(8, le="+Inf")]
+    sample = build(LoadQuestion(objective_s=objective_s), final_latency=buckets)
+    assert sample.late_ratio == pytest.approx(late_ratio)
+    assert build(LoadQuestion(objective_s=objective_s)).late_ratio is None
+
+
 def test_a_stage_is_known_when_all_of_it_is():
     def stage(name, value):
         return row(value, stage=name)

@@ -140,10 +140,10 @@ def test_nothing_is_decided_while_nothing_may_change(loop, told, observed, auto,
 
 def test_the_load_is_asked_for_as_the_spec_says(loop, source, told, observed, demo_spec, now):
     spec = demo_spec(
-        objectives=Objectives("p99"), autoscaling=Autoscaling("Auto", behavior=Behavior(7, 80))
+        objectives=Objectives("p99", 900), autoscaling=Autoscaling("Auto", behavior=Behavior(7, 80))
     )
     loop.take(KEY, observed(spec), now, may_change=True)
-    assert source.questions == [LoadQuestion(7.0, 60, 120, 80, 0.99)]
+    assert source.questions == [LoadQuestion(7.0, 60, 120, 80, 0.99, objective_s=0.9)]
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_observations_are_those_of_the_last_bucket():
 
 
 @pytest.mark.parametrize(
-    ("bound", "share"), [(0.5, 0.75), (1, 0.5), (2, 0.4), (3, 0.3), (9, 0.3), (INF, 0.3)]
+    ("bound", "share"), [(0.5, 0.75), (1, 0.5), (2, 0.4), (3, 0.3), (3.1, 0), (9, 0), (INF, 0)]
 )
 def test_what_lies_above_a_bound_is_interpolated(bound, share):
     buckets = [(1, 5.0), (3, 7.0), (INF, 10.0)]
@@ -84,6 +84,19 @@ def test_what_lies_above_a_bound_is_interpolated(bound, share):
 def test_nothing_lies_above_where_nothing_was_observed():
     for buckets in ([], [(1, 0.0), (INF, 0.0)], [(1, 3.0)], [(INF, 3.0)]):
         assert quantiles.compute_share_above(1, buckets) is None
+
+
+@hypothesis.given(counts, strategies.floats(0.01, 0.99), strategies.floats(0.01, 20))
+def test_a_share_and_a_quantile_agree(added, quantile, bound):
+    """The quantile is above a bound if, and only if, more than the rest lies above it."""
+    found = quantiles.compute_quantile(quantile, accumulate(added))
+    share = quantiles.compute_share_above(bound, accumulate(added))
+    if found is None:
+        assert share is None
+    elif found > bound:
+        assert share >= 1 - quantile - 1e-9
+    elif found < bound:
+        assert share <= 1 - quantile + 1e-9
 
 
 @hypothesis.given(counts, strategies.floats(0.01, 100))
