@@ -89,7 +89,7 @@ def _send_until(
     sent = []
     try:
         while not enough.is_set():
-            sent.append(send_talks(url, talks, len(talks)))
+            sent.append(send_talks(url, talks, len(talks), to_the_end=True))
     except Exception as error:  # noqa: BLE001  # it is raised where it is waited for
         found.set_exception(error)
     else:

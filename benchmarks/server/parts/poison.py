@@ -36,7 +36,7 @@ def measure() -> list[Figure]:
             grown = Grown(server)
             flow = crowd(server.url, talks, sessions=SESSIONS, duration_s=DURATION_S)
             with flow as under_way:
-                sent = send_talks(server.url, loud, 2)
+                sent = send_talks(server.url, loud, 2, to_the_end=True)
                 account = under_way.finish()
             batches = exposition.spread(grown.read(), "asr_batch_size", stage="asr")
             restarts = server.metric("asr_engine_restarts_total")
