@@ -1,0 +1,93 @@
+"""What is done without oneDNN, and that it is used again afterwards, whatever happened."""
+
+import threading
+from concurrent import futures
+
+import pytest
+import torch
+
+from asr_server.engine.torch_device import TorchDevice
+
+NO_PRIMITIVE = "could not create a primitive"
+
+
+@pytest.fixture
+def device():
+    threads = torch.get_num_threads()
+    yield TorchDevice("cpu", 2)
+    torch.set_num_threads(threads)
+
+
+class Computation:
+    """Raises these errors, one a call, then answers; notes whether oneDNN was on."""
+
+    def __init__(self, *errors):
+        self.errors, self.with_onednn = list(errors), []
+
+    def __call__(self, inputs):
+        self.with_onednn.append(torch.backends.mkldnn.enabled)
+        if self.errors:
+            raise RuntimeError(self.errors.pop(0))
+        return [2 * each for each in inputs]
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        NO_PRIMITIVE,
+        "could not execute a primitive",
+        "could not create a memory object",
+    ],
+)
+def test_a_batch_is_computed_without_what_onednn_cannot(device, says):
+    compute = Computation(says)
+    assert device.compute(compute, [1, 2]) == [2, 4]
+    assert compute.with_onednn == [True, False]
+    assert torch.backends.mkldnn.enabled
+    assert device.compute(compute, [3]) == [6]
+    assert compute.with_onednn[2:] == [True]
+
+
+@pytest.mark.parametrize("second", [NO_PRIMITIVE, "std::bad_alloc", "another"])
+def test_an_error_of_the_second_attempt_is_raised_and_onednn_is_on_again(device, second):
+    compute = Computation(NO_PRIMITIVE, second)
+    with pytest.raises(RuntimeError, match=second):
+        device.compute(compute, [1])
+    assert compute.with_onednn == [True, False]
+    assert torch.backends.mkldnn.enabled
+
+
+def test_another_error_is_raised_at_once(device):
+    compute = Computation("shapes differ")
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        device.compute(compute, [1])
+    assert compute.with_onednn == [True]
+
+
+class LongComputation(Computation):
+    """Takes without oneDNN until it may end."""
+
+    def __init__(self):
+        super().__init__(NO_PRIMITIVE)
+        self.under_way, self.may_end = threading.Event(), threading.Event()
+
+    def __call__(self, inputs):
+        answers = super().__call__(inputs)
+        self.under_way.set()
+        assert self.may_end.wait(5.0)
+        return answers
+
+
+def test_onednn_is_off_until_no_worker_computes_without_it(device):
+    first, second = LongComputation(), LongComputation()
+    with futures.ThreadPoolExecutor(2) as pool:
+        one = pool.submit(device.compute, first, [1])
+        assert first.under_way.wait(5.0)
+        other = pool.submit(device.compute, second, [2])
+        assert second.under_way.wait(5.0)
+        first.may_end.set()
+        assert one.result(5.0) == [2]
+        assert not torch.backends.mkldnn.enabled
+        second.may_end.set()
+        assert other.result(5.0) == [4]
+    assert torch.backends.mkldnn.enabled
