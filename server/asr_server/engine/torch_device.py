@@ -5,9 +5,10 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
 
 import torch
+
+from asr_server.engine.protocols import Input, Output
 
 MOST_WORKERS = 2  # stages overlap, and more batches at a time would be smaller ones
 # RuntimeErrors of the CPU, by torch's allocator and by C++ itself.
@@ -20,9 +21,6 @@ _NO_PRIMITIVE = (
 )
 
 logger = logging.getLogger(__name__)
-
-Input = TypeVar("Input")
-Output = TypeVar("Output")
 
 
 class TorchDevice:
