@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from asr_server.speech import audio
 
-PAUSE_S = 2.0  # nobody spoke in a gap of that length
+PAUSE_S = 3.0  # nobody spoke in a gap of that length; a late front comes round sooner
 
 
 @dataclass(frozen=True, slots=True)
