@@ -60,9 +60,13 @@ class FrontChannel:
             return None
         return _parse(payload, _to_front)
 
+    def abort(self) -> None:
+        """Drop what waits to be sent: `receive` soon returns None, and the engine sees the end."""
+        self._writer.transport.abort()
+
     async def close(self) -> None:
-        """Close the channel, which ends the engine."""
-        self._writer.close()
+        """Close the channel, which ends the engine; one that reads no more is not waited for."""
+        self.abort()
         with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()
 

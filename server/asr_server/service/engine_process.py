@@ -91,7 +91,7 @@ class EngineProcess:
             self._link.connect(channel)
             self._has_loaded = True
             self._on_loaded()
-            watching = asyncio.create_task(self._end_when_stalled(process))
+            watching = asyncio.create_task(self._end_when_stalled(process, channel))
             while (message := await _receive(channel)) is not None:
                 self._link.handle(message)
         finally:
@@ -103,8 +103,10 @@ class EngineProcess:
                 await _end(process)
         logger.error("the engine died (status %s) and is started again", process.returncode)
 
-    async def _end_when_stalled(self, process: asyncio.subprocess.Process) -> None:
-        """Kill an engine that hangs, its own watchdog included.
+    async def _end_when_stalled(
+        self, process: asyncio.subprocess.Process, channel: FrontChannel
+    ) -> None:
+        """Kill an engine that hangs, its own watchdog included, and hear no more of it.
 
         Where this comes too late, both were frozen or the front was busy: that is no hang, and what
         the engine has said meanwhile is read before the next look.
@@ -118,6 +120,7 @@ class EngineProcess:
             stalled = stalled + 1 if self._link.stalled else 0
         logger.error("the engine says nothing any more: it hangs, and is killed")
         process.kill()
+        channel.abort()  # a process that cannot be killed keeps its end open
 
     async def _spawn(self, channel_fd: int) -> asyncio.subprocess.Process:
         arena, limits = self._link.arena, self._link.limits

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -44,6 +46,10 @@ class Engine:
     @property
     def starts(self):
         return len(list(self.folder.glob("start-*")))
+
+    @property
+    def pid(self):
+        return int(next(self.folder.glob("start-*")).name.split("-")[2])
 
     @property
     def restarts(self):
@@ -258,19 +264,44 @@ async def test_a_first_engine_that_hangs_while_it_loads_ends_the_run_with_what_t
         await start("load").task
 
 
-async def test_an_engine_that_cannot_be_killed_is_left_and_replaced(start, monkeypatch, caplog):
-    monkeypatch.setattr(engine_process, "EXIT_S", 0.1)
-    monkeypatch.setattr(engine_process, "KILLED_S", 0.2)
-    spared = []
-    monkeypatch.setattr(asyncio.subprocess.Process, "kill", lambda each: spared.append(each))
-    engine = start("deaf")
-    assert texts([await engine.recognize(GOOD)]) == [str(SAMPLES)]
+@pytest.fixture
+async def spared(monkeypatch):
+    """The processes that were to be killed, and were not, as if they waited for a device."""
+    spared = set()
+    with monkeypatch.context() as patch:
+        patch.setattr(engine_process, "EXIT_S", 0.1)
+        patch.setattr(engine_process, "KILLED_S", 0.2)
+        patch.setattr(asyncio.subprocess.Process, "kill", lambda each: spared.add(each))
+        yield spared
+    for process in spared:
+        process.kill()
+        await process.wait()
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(("mode", "first"), [("deaf", GOOD), ("serve", HANG_ONCE)])
+async def test_an_engine_that_cannot_be_killed_is_left_and_replaced(
+    start, spared, caplog, mode, first
+):
+    engine = start(mode)
+    assert texts([await engine.recognize(first)]) == [str(SAMPLES + first - 1)]
     assert engine.starts == 2
-    monkeypatch.undo()
     assert "cannot be killed" in caplog.text
     assert len(spared) == 1
-    spared[0].kill()
-    await spared[0].wait()
+
+
+async def test_the_run_can_be_ended_while_the_engine_hangs_and_much_waits_for_it(
+    start, monkeypatch
+):
+    monkeypatch.setattr(engine_process, "EXIT_S", 0.1)
+    engine = start()
+    await engine.loaded.wait()
+    os.kill(engine.pid, signal.SIGSTOP)
+    for _ in range(10_000):
+        engine.link.configure(engine.link.limits, engine.link.shedding)
+    engine.task.cancel()
+    ended, _ = await asyncio.wait([engine.task], timeout=10.0)
+    assert ended
 
 
 async def test_an_engine_that_cannot_be_had_again_fails_what_waits_and_ends_the_run(start):
@@ -287,6 +318,6 @@ async def test_an_engine_that_cannot_be_had_again_fails_what_waits_and_ends_the_
 async def test_the_end_of_the_run_is_the_end_of_the_engine(start, eventually):
     engine = start()
     await engine.loaded.wait()
-    pid = int(next(engine.folder.glob("start-*")).name.split("-")[2])
+    pid = engine.pid
     await engine.stop()
     await eventually(lambda: not Path(f"/proc/{pid}").exists())
