@@ -46,5 +46,5 @@ class Health:
         if not self._link.connected:
             return "the recognition engine died and is being started again"
         if self._link.stalled:
-            return "the recognition engine has work but does not answer"
+            return "the recognition engine does not answer"
         return None

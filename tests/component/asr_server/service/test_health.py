@@ -14,7 +14,7 @@ from asr_server.service.health import Health
 from asr_server.service.silence import SILENT_S
 
 LIMITS = BatchLimits(batch_size=4, batch_audio_s=30.0, max_wait_ms=0.0)
-NOT_ANSWERED = b"not ready: the recognition engine has work but does not answer\n"
+NOT_ANSWERED = b"not ready: the recognition engine does not answer\n"
 
 
 class SilentChannel:
