@@ -22,6 +22,8 @@ class Pressure:
 
     def is_high(self) -> bool:
         """Say whether new sessions are to be refused."""
+        if self._sheds_nothing:
+            return False
         return self._is_late or self._link.streams.open_streams >= self._capacity.streams
 
     def look(self, lag_s: float, now: float) -> None:
@@ -35,8 +37,12 @@ class Pressure:
             self._begin(now)
 
     @property
+    def _sheds_nothing(self) -> bool:
+        return self._link.shedding.late_ms == 0
+
+    @property
     def _is_late(self) -> bool:
-        if self._link.shedding.late_ms == 0:
+        if self._sheds_nothing:
             return False
         return self._slow_looks >= LATE_LOOKS or self._link.shedding_step >= Step.REFUSE
 

@@ -68,6 +68,10 @@ def test_an_overload_teaches_how_many_streams_are_carried():
     assert place.look(LOOK_S)
     place.link.streams.open_streams = 250
     assert not place.look(LOOK_S)
+    place.link.streams.open_streams = 400
+    assert place.pressure.is_high()
+    place.link.shedding.late_ms = 0.0  # who does not want it any more
+    assert not place.pressure.is_high()
 
 
 def test_an_engine_that_is_gone_teaches_nothing():
