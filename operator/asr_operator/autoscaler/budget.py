@@ -11,8 +11,8 @@ what the service-time model allows.
 - Not less full for what came late while replicas were too few, nor until that backlog is gone; nor
   beside idle engines; nor for the batch size, where that is too large, or closes batches and could
   be larger.
-- Few finals say little: one late of twenty is not 5 %. Steps are smaller, both ways, where fewer
-  came than it takes for one to be the share that is aimed at.
+- Few finals say little: one late of twenty is not 5 %. Steps are smaller, both ways, where so few
+  came that one is more than the quantile allows; smaller only down, small services would be late.
 """
 
 import math
@@ -89,13 +89,14 @@ def _measure_error(sample: LoadSample, spec: ScalingSpec) -> float:
     finals = sample.finals or 0.0
     if sample.late_ratio is None or finals < LEAST_FINALS:
         return 0.0
-    aim = SPENT_RATIO * (1 - spec.objectives.quantile_ratio)
-    return min(1.0, finals * aim) * (1 - min(MOST_OVERSPENT, sample.late_ratio / aim))
+    allowed = 1 - spec.objectives.quantile_ratio
+    spent_ratio = sample.late_ratio / allowed / SPENT_RATIO
+    return min(1.0, finals * allowed) * (1 - min(MOST_OVERSPENT, spent_ratio))
 
 
 def _measure_since(memory: Memory, sample: LoadSample) -> float:
-    """Return the seconds that no tick has judged yet, 0 at the first of an operator."""
-    if memory.ticked_at == -math.inf:
+    """Return the seconds that no tick has judged yet; those before a restart had been."""
+    if memory.ticked_at == -math.inf and memory.fullness is not None:
         return 0.0
     return min(sample.window_s, max(0.0, sample.at - memory.ticked_at))
 

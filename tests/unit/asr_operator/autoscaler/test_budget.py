@@ -1,5 +1,6 @@
 """How full a replica may be: 24 s a second on two servers that carry 153 each with batches of 4."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -41,7 +42,9 @@ def spent(make_fleet, make_spec, watched, make_sample, now):
 def test_it_begins_with_what_the_model_guesses(spent, watched, make_spec):
     spec = make_spec(quantile="p99", final_latency_ms=2000)
     model = learning.build_capacity(watched(), spec)
-    assert spent(None, memory=watched()).fullness == model.served(4) / model.most(4)
+    guess = model.served(4) / model.most(4)
+    assert spent(None, memory=watched()).fullness == guess
+    assert spent(0.0, memory=watched()).fullness == pytest.approx(guess * math.exp(0.04))
 
 
 def test_it_begins_again_with_another_objective(spent, watched, make_spec):
@@ -109,9 +112,10 @@ def test_a_backlog_is_forgiven_for_a_while(spent, watched, now):
 
 @pytest.mark.parametrize("finals", [20, 30, 60])
 def test_one_late_final_of_few_counts_as_one(spent, finals):
-    """It stays in the window for four ticks; alone it says nothing of a share of 0.35 %."""
-    assert spent(1 / finals, ticks=4, finals=float(finals)).fullness > 0.96 * 0.5
-    assert spent(0.0, ticks=4, finals=float(finals)).fullness < 1.01 * 0.5
+    """It stays in the window for four ticks, and costs a tenth then, about what is tolerated."""
+    late = spent(1 / finals, ticks=4, finals=float(finals)).fullness
+    assert 0.9 * 0.5 < late < 0.5
+    assert 0.5 < spent(0.0, ticks=4, finals=float(finals)).fullness < 0.5 * math.exp(0.04)
 
 
 @pytest.mark.parametrize("finals", [20, 30, 60, 600])
@@ -121,7 +125,7 @@ def test_few_finals_settle_at_the_same_share_as_many(spent, finals):
     late_ratio = 0.0035 * rare
     memory = spent(late_ratio, ticks=4, finals=float(finals))
     memory = spent(0.0, ticks=4 * (rare - 1), finals=float(finals), memory=memory)
-    assert memory.fullness == pytest.approx(0.5, rel=0.01)
+    assert memory.fullness == pytest.approx(0.5, rel=0.05)
 
 
 def test_the_first_tick_after_a_restart_steps_over_nothing(spent, watched):
