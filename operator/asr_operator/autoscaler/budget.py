@@ -9,8 +9,8 @@ what the service-time model allows.
   prove nothing; and not near a CPU limit, where servers answer in time until the limit is met, and
   late from then on.
 - Not less full for what came late while replicas were too few, nor until that backlog is gone; nor
-  beside idle engines; nor for the batch size, where that is too large, or closes batches and could
-  be larger.
+  beside idle engines; nor for the batch size, where that is too large and smaller ones keep up, or
+  closes batches and could be larger.
 - Few finals say little: one late of twenty is not 5 %. Steps are smaller, both ways, where so few
   came that one is more than the quantile allows; smaller only down, small services would be late.
 """
@@ -20,7 +20,7 @@ from dataclasses import replace
 
 from asr_operator.api.autoscaling import ScalingSpec
 from asr_operator.autoscaler import learning
-from asr_operator.autoscaler.capacity import Capacity
+from asr_operator.autoscaler.capacity import Capacity, step_down
 from asr_operator.autoscaler.knowledge import Known
 from asr_operator.autoscaler.memory import Memory
 from asr_operator.autoscaler.replica_policy import has_idle_engines
@@ -61,7 +61,7 @@ def spend(
     if error < 0 and (
         is_crowded(memory, sample)
         or has_idle_engines(known)
-        or _is_batch_to_blame(sample, spec, model, size)
+        or _is_batch_to_blame(sample, spec, model, fleet)
     ):
         error = 0.0
     step = GAIN_PER_S * _measure_since(memory, sample) * error if known.is_complete else 0.0
@@ -108,12 +108,18 @@ def _proves_room(sample: LoadSample, known: Known, used_ratio: float) -> bool:
 
 
 def _is_batch_to_blame(
-    sample: LoadSample, spec: ScalingSpec, model: Capacity, batch_size: int
+    sample: LoadSample, spec: ScalingSpec, model: Capacity, fleet: Fleet
 ) -> bool:
-    """Return whether finals are late for batches that take long, or that could still be larger."""
+    """Return whether finals are late for batches that take long, or that could still be larger.
+
+    Not where a smaller size would not keep up: it takes more replicas first.
+    """
+    size, least = fleet.batch_size, spec.batching.min_size
     latency, mean = learning.measure_latency(sample, spec), measure_round(sample.stages)
-    if not learning.waits_in_queue(latency, mean, spec.objectives):
-        return True
-    full = max((stage.size_bound_ratio for stage in sample.stages), default=0.0)
     is_tuned = spec.batching.mode == "Auto"
-    return is_tuned and full >= FULL_RATIO and model.best_size() > batch_size
+    if not learning.waits_in_queue(latency, mean, spec.objectives):
+        smaller = max(least, step_down(size))
+        carried = model.most(smaller) * len(fleet.ready)
+        return not is_tuned or size <= least or (sample.demand_audio_ratio or 0.0) < carried
+    full = max((stage.size_bound_ratio for stage in sample.stages), default=0.0)
+    return is_tuned and full >= FULL_RATIO and model.best_size() > size

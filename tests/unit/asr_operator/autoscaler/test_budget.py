@@ -143,6 +143,16 @@ def test_after_a_restart_lateness_may_be_that_of_a_crowd_before(spent, watched, 
     assert spent(0.5, memory=replace(memory, ticked_at=now - 15)).fullness == 0.45
 
 
+@pytest.mark.parametrize(("used", "is_blamed"), [(0.7, True), (0.8, False)])
+def test_a_batch_is_not_to_blame_where_a_smaller_one_would_not_keep_up(
+    spent, watched, now, used, is_blamed
+):
+    """With batches of 2 a server carries 0.72 of what it does with 4; replicas must come first."""
+    memory = watched(fullness=0.75, ticked_at=now - 15)
+    found = spent(0.5, memory=memory, used=used, queue_wait_s=0.1).fullness
+    assert (found == 0.75) is is_blamed
+
+
 @given(st.floats(0, 10) | st.just(float("nan")), st.floats(-100, 100))
 def test_it_stays_within_its_bounds(fullness, step):
     found = budget.steer(fullness, step)

@@ -229,10 +229,11 @@ def test_latency_says_nothing_of_servers_that_have_just_come(decided, make_sampl
     assert decided(sample, memory=settled).replicas == 3
 
 
-@pytest.mark.parametrize(("demand", "size"), [(215.0, 2), (225.0, 4)])
-def test_batches_do_not_become_too_small_to_keep_up(decided, make_sample, demand, size):
+@pytest.mark.parametrize(("demand", "replicas", "size"), [(215.0, 2, 2), (225.0, 3, 4)])
+def test_batches_do_not_become_too_small_to_keep_up(decided, make_sample, demand, replicas, size):
+    """Replicas come first then, so that smaller ones do keep up."""
     decision = decided(make_sample(demand=demand, **LATE_FOR_THE_BATCH))
-    assert (decision.replicas, decision.batch_size) == (2, size)
+    assert (decision.replicas, decision.batch_size) == (replicas, size)
 
 
 def test_a_wait_beyond_its_last_bucket_is_not_blamed_on_the_batch(decided, make_sample):
