@@ -229,7 +229,7 @@ def test_latency_says_nothing_of_servers_that_have_just_come(decided, make_sampl
     assert decided(sample, memory=settled).replicas == 3
 
 
-@pytest.mark.parametrize(("demand", "replicas", "size"), [(215.0, 2, 2), (225.0, 3, 4)])
+@pytest.mark.parametrize(("demand", "replicas", "size"), [(215.0, 2, 2), (225.0, 4, 4)])
 def test_batches_do_not_become_too_small_to_keep_up(decided, make_sample, demand, replicas, size):
     """Replicas come first then, so that smaller ones do keep up."""
     decision = decided(make_sample(demand=demand, **LATE_FOR_THE_BATCH))
