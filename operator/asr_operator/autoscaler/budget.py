@@ -8,6 +8,8 @@ what the service-time model allows.
 - Fuller only where replicas were nearly as full as they may be and refused nobody, since others
   prove nothing; and not near a CPU limit, where servers answer in time until the limit is met, and
   late from then on.
+- Not fuller either while more of the last twenty minutes' finals were late than half of the budget, for
+  whatever reason: growth that comes too late spends of the same budget.
 - Not less full for what came late while replicas were too few, nor until that backlog is gone; nor
   beside idle engines; nor for the batch size, where that is too large and smaller ones keep up, or
   closes batches and could be larger.
@@ -29,6 +31,8 @@ from asr_operator.state.load import LoadSample
 from asr_operator.state.scaling import Fleet
 
 SPENT_RATIO = 0.35  # of the budget; the rest is for what nobody foresees
+SPARED_RATIO = 0.5
+MEMORY_S = 1200.0
 GAIN_PER_S = 0.01 / 15
 MOST_OVERSPENT = 12.0
 LEAST_FULLNESS, MOST_FULLNESS = 0.3, 0.75  # beyond, chance alone makes queues
@@ -55,8 +59,10 @@ def spend(
     used_ratio = known.demand / len(fleet.ready) / model.most(size) / full
     if used_ratio > CROWDED_RATIO or sample.refused_per_s:
         memory = replace(memory, crowded_at=sample.at)
+    memory = _remember_late(memory, sample)
+    is_spent = memory.late_ratio > SPARED_RATIO * (1 - spec.objectives.quantile_ratio)
     error = _measure_error(sample, spec)
-    if error > 0 and not _proves_room(sample, known, used_ratio):
+    if error > 0 and (is_spent or not _proves_room(sample, known, used_ratio)):
         error = 0.0
     if error < 0 and (
         is_crowded(memory, sample)
@@ -82,6 +88,16 @@ def steer(fullness: float, step: float) -> float:
 def is_crowded(memory: Memory, sample: LoadSample) -> bool:
     """Return whether lateness may be that of replicas that were too few."""
     return sample.at - memory.crowded_at < sample.window_s + BACKLOG_S
+
+
+def _remember_late(memory: Memory, sample: LoadSample) -> Memory:
+    """Return the memory with this window in the share of late finals, which fades slowly."""
+    if sample.late_ratio is None:
+        return memory
+    gain = 1 - math.exp(-_measure_since(memory, sample) / MEMORY_S)
+    return replace(
+        memory, late_ratio=memory.late_ratio + gain * (sample.late_ratio - memory.late_ratio)
+    )
 
 
 def _measure_error(sample: LoadSample, spec: ScalingSpec) -> float:

@@ -43,7 +43,8 @@ class Memory:
     `last` is the decision of the last tick, made by `spec`. `model` is of busy seconds, `cpu` of
     what rounds use of the CPU limit, in seconds of all of it. `fullness` is how full a replica may
     be with batches of `fullness_size`, None before it was guessed; `crowded_at` when one was last
-    much fuller, or may have been, before the operator started.
+    much fuller, or may have been, before the operator started. `late_ratio` is the share of finals
+    that were late of late, of which a restart knows nothing.
     """
 
     started_at: float
@@ -57,6 +58,7 @@ class Memory:
     fullness: float | None = None
     fullness_size: int = 0
     crowded_at: float = float("-inf")
+    late_ratio: float = 0.0
     wishes: tuple[Wish, ...] = ()
     demands: tuple[tuple[float, float], ...] = ()
     lateness: tuple[float, ...] = ()

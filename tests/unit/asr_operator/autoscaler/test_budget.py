@@ -110,6 +110,20 @@ def test_a_backlog_is_forgiven_for_a_while(spent, watched, now):
         assert (spent(0.5, memory=memory).fullness < 0.5) is is_blamed
 
 
+@pytest.mark.parametrize(("late_ratio", "is_fuller"), [(0.006, False), (0.004, True)])
+def test_what_was_late_of_late_is_spent(spent, watched, now, late_ratio, is_fuller):
+    memory = watched(fullness=0.5, late_ratio=late_ratio, ticked_at=now - 15)
+    assert (spent(0.0, memory=memory).fullness > 0.5) is is_fuller
+
+
+def test_growth_that_came_too_late_is_spent_for_a_while(spent, now):
+    crowded = spent(0.2, ticks=8, used=0.7)
+    assert crowded.fullness == 0.5 and crowded.late_ratio == pytest.approx(0.0190, rel=0.02)
+    later = spent(0.0, ticks=60, memory=replace(crowded, ticked_at=now - 15))
+    assert later.fullness == 0.5
+    assert spent(0.0, ticks=180, memory=replace(crowded, ticked_at=now - 15)).fullness > 0.5
+
+
 @pytest.mark.parametrize("finals", [20, 30, 60])
 def test_one_late_final_of_few_counts_as_one(spent, finals):
     """It stays in the window for four ticks, and costs a tenth then, about what is tolerated."""
