@@ -8,8 +8,8 @@ what the service-time model allows.
 - Fuller only where replicas were nearly as full as they may be and refused nobody, since others
   prove nothing; and not near a CPU limit, where servers answer in time until the limit is met, and
   late from then on.
-- Not fuller either while more of the last twenty minutes' finals were late than half of the budget, for
-  whatever reason: growth that comes too late spends of the same budget.
+- Not fuller either while the last twenty minutes have spent half of the budget, on whatever: growth
+  that comes too late spends of the same budget.
 - Not less full for what came late while replicas were too few, nor until that backlog is gone; nor
   beside idle engines; nor for the batch size, where that is too large and smaller ones keep up, or
   closes batches and could be larger.

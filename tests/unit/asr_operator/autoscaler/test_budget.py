@@ -118,7 +118,8 @@ def test_what_was_late_of_late_is_spent(spent, watched, now, late_ratio, is_full
 
 def test_growth_that_came_too_late_is_spent_for_a_while(spent, now):
     crowded = spent(0.2, ticks=8, used=0.7)
-    assert crowded.fullness == 0.5 and crowded.late_ratio == pytest.approx(0.0190, rel=0.02)
+    assert crowded.fullness == 0.5
+    assert crowded.late_ratio == pytest.approx(0.0190, rel=0.02)
     later = spent(0.0, ticks=60, memory=replace(crowded, ticked_at=now - 15))
     assert later.fullness == 0.5
     assert spent(0.0, ticks=180, memory=replace(crowded, ticked_at=now - 15)).fullness > 0.5
