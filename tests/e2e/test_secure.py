@@ -232,7 +232,9 @@ def test_it_goes_on_by_itself_when_the_secret_is_there(secured, words):
 
     secured.service.wait_ready(deadline_s=KUBELET_S + asr.READY_S)
 
-    assert words(secured.ask("first", later))
+    waiting.wait_for(  # the node's proxy sends clients to the old server until it is told
+        "an answer with the later certificate", lambda: secured.ask("first", later), words
+    )
     assert secured.service.condition("ModelReady")["reason"] == "Loaded"
 
 
