@@ -90,7 +90,7 @@ peers: $(venv) ## speak to the server with other people's clients: make peers FU
 	  { echo "FUNASR_SRC=$$FUNASR_SRC is no checkout of FunASR" >&2; exit 2; }
 	@UV=$(uv) .venv/bin/pytest tests/peers
 
-simulate: $(venv) ## the autoscaler against other rules and oracles in simulation (about 10 minutes on 2 idle cores; goes on where it was ended)
+simulate: $(venv) ## the autoscaler against other rules and oracles in simulation (13 minutes on 2 cores; goes on where it was ended)
 	@.venv/bin/python -m benchmarks.autoscaling
 
 bench: $(venv) ## the server's speed beside FunASR's own (17 minutes; FUNASR_SRC=<checkout of FunASR> adds its WebSocket server)
