@@ -18,6 +18,7 @@ IN_FLIGHT = 4
 def rolled(speech, utterances, transcripts):
     """Roll the pods under open sessions; return what those heard and what new ones heard."""
     speech.wait_ready()
+    speech.wait_left()
     before = speech.pod_uids()
     held, new = asyncio.run(roll(speech, utterances))
     assert not before & speech.pod_uids()
@@ -78,9 +79,6 @@ def test_new_sessions_find_a_server_all_the_while(rolled, transcripts):
 
 
 def test_old_pods_leave_when_their_sessions_have(rolled, speech):
-    waiting.wait_for(
-        "end of the old pods",
-        lambda: len(speech.namespace.find("Pod", "app.kubernetes.io/instance=speech")),
-        lambda pods: pods == 1,
-        deadline_s=60,
-    )
+    speech.wait_left()
+
+    assert len(speech.pods()) == 1

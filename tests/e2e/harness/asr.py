@@ -105,10 +105,19 @@ class Service:
             deadline_s=deadline_s,
         )
 
-    def pods(self) -> list[dict]:
-        """List the server pods that are there to stay."""
+    def wait_left(self) -> None:
+        """Wait until pods on their way out have left, which until then may be sent sessions."""
+        waiting.wait_for(
+            f"end of the earlier pods of {self.name}",
+            lambda: [pod["metadata"]["name"] for pod in self.pods(leaving=True)],
+            lambda names: not names,
+            deadline_s=READY_S,
+        )
+
+    def pods(self, *, leaving: bool = False) -> list[dict]:
+        """List the server pods that are there to stay, or those that are on their way out."""
         pods = self.namespace.find("Pod", f"app.kubernetes.io/instance={self.name}")
-        return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+        return [pod for pod in pods if ("deletionTimestamp" in pod["metadata"]) == leaving]
 
     def pod_uids(self) -> set[str]:
         return {pod["metadata"]["uid"] for pod in self.pods()}
