@@ -8,8 +8,6 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-import aiohttp
-
 from asr_operator import metrics
 from asr_operator.api.names import Reason
 from asr_operator.api.scaling_status import ScalingRecord
@@ -147,7 +145,7 @@ class Reconciler:
             logger.debug("changed while it was reconciled: %s", error, extra=where)
             return
         self._metrics.reconcile_errors.inc()
-        if isinstance(error, client.ApiError | aiohttp.ClientError | TimeoutError):
-            logger.warning("reconcile failed: %s", error or "timed out", extra=where)
+        if isinstance(error, client.UNAVAILABLE):
+            logger.warning("reconcile failed: %s", client.describe_failure(error), extra=where)
         else:
             logger.error("reconcile failed", exc_info=error, extra=where)

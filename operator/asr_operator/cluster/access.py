@@ -19,7 +19,7 @@ class AccessError(Exception):
 async def check_access(cluster: client.Cluster, namespaces: Sequence[str]) -> None:
     """Read one object of each watched kind in each namespace, or in all when none is named.
 
-    Raises `AccessError` when a kind is unknown or may not be read.
+    Raises `AccessError` when a kind is unknown or may not be read, or nothing can.
     """
     for kind in WATCHED_KINDS:
         for namespace in namespaces or (EVERYWHERE,):
@@ -27,6 +27,11 @@ async def check_access(cluster: client.Cluster, namespaces: Sequence[str]) -> No
                 await cluster.get(paths.collection_path(kind, namespace), {"limit": "1"})
             except client.ApiError as error:
                 raise AccessError(_explain(kind, error)) from error
+            except client.UNAVAILABLE as error:
+                raise AccessError(
+                    f"the API server cannot be reached: {client.describe_failure(error)}; check"
+                    " that it runs, KUBECONFIG outside a cluster, network policies within"
+                ) from error
 
 
 def _explain(kind: str, error: client.ApiError) -> str:

@@ -3,8 +3,6 @@
 import logging
 from collections.abc import Iterable
 
-import aiohttp
-
 from asr_operator.api.spec import Identity
 from asr_operator.cluster import client, paths
 from asr_operator.state.plan import PodNote
@@ -20,12 +18,12 @@ async def annotate_pods(
         path = paths.object_path("Pod", service.namespace, note.pod)
         try:
             await cluster.merge(path, {"metadata": {"annotations": dict(note.annotations)}})
-        except (client.ApiError, aiohttp.ClientError, TimeoutError) as error:
+        except client.UNAVAILABLE as error:
             if isinstance(error, client.ApiError) and error.status == client.NOT_FOUND:
                 continue
             logger.warning(
                 "cannot annotate server pods: %s",
-                error or "timed out",
+                client.describe_failure(error),
                 extra={"service": f"{service.namespace}/{service.name}"},
             )
             return

@@ -32,6 +32,10 @@ class ApiError(Exception):
         self.cause = cause
 
 
+UNAVAILABLE = (ApiError, aiohttp.ClientError, TimeoutError)
+"""What a request to an API server that cannot answer it ends in."""
+
+
 class Cluster(Protocol):
     """What the operator needs of the API server; every method raises `ApiError` when refused."""
 
@@ -118,6 +122,13 @@ async def load_configuration() -> kubernetes_client.Configuration:
     return configuration
 
 
+def describe_failure(error: Exception) -> str:
+    """Return what went wrong with a request, also of errors that have no text of their own."""
+    if str(error):
+        return str(error)
+    return "timed out" if isinstance(error, TimeoutError) else type(error).__name__
+
+
 def _read_answer(status: int, body: bytes) -> Manifest:
     try:
         answer: Any = json.loads(body)
@@ -128,4 +139,4 @@ def _read_answer(status: int, body: bytes) -> Manifest:
     if status < 300:
         return answer
     causes = (answer.get("details") or {}).get("causes") or [{}]
-    raise ApiError(status, answer.get("message", ""), causes[0].get("reason", ""))
+    raise ApiError(status, answer.get("message") or "no reason given", causes[0].get("reason", ""))

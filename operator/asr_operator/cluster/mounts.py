@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import aiohttp
-
 from asr_operator.api import status
 from asr_operator.cluster import client, paths
 from asr_operator.state.plan import Manifest
@@ -52,12 +50,12 @@ async def find_failures(
     query = {"fieldSelector": f"involvedObject.uid={newest['uid']},reason=FailedMount"}
     try:
         found = await cluster.get(paths.collection_path("Event", namespace), query)
-    except (client.ApiError, aiohttp.ClientError, TimeoutError) as error:
+    except client.UNAVAILABLE as error:
         # Who gives fewer rights than the chart does knows it.
         if not isinstance(error, client.ApiError) or error.status != client.FORBIDDEN:
             logger.warning(
                 "cannot read the events of a server pod: %s",
-                str(error) or "timed out",
+                client.describe_failure(error),
                 extra={"service": f"{namespace}/{name}"},
             )
         return {}

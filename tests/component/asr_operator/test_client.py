@@ -1,3 +1,4 @@
+import aiohttp
 import pytest
 
 from asr_operator.cluster import access, client
@@ -35,3 +36,19 @@ async def test_a_missing_right_is_told(cluster, api_server, refused):
     api_server.refuse("GET", "pods", refused(403, "pods is forbidden"))
     with pytest.raises(access.AccessError, match=r"Pod.*pods is forbidden.*role"):
         await access.check_access(cluster, ("speech",))
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (TimeoutError(), "cannot be reached: timed out; check"),
+        (aiohttp.ServerDisconnectedError(), "cannot be reached: Server disconnected; check"),
+    ],
+)
+async def test_an_api_server_that_does_not_answer_is_told(error, told):
+    class Silent:
+        async def get(self, path, query):
+            raise error
+
+    with pytest.raises(access.AccessError, match=told):
+        await access.check_access(Silent(), ())

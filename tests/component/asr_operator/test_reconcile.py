@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 
+import aiohttp
 import pytest
 
 from asr_operator import metrics, reconcile
@@ -360,21 +361,23 @@ async def test_an_operator_that_cannot_read_events_works_all_the_same(
 
 
 @pytest.mark.parametrize(
-    ("error", "level", "counted"),
+    ("error", "level", "told", "counted"),
     [
-        (client.ApiError(409, "modified"), "DEBUG", 0),
-        (client.ApiError(500, "broken"), "WARNING", 1),
-        (TimeoutError(), "WARNING", 1),
-        (KeyError("bug"), "ERROR", 1),
+        (client.ApiError(409, "modified"), "DEBUG", "409: modified", 0),
+        (client.ApiError(500, "broken"), "WARNING", "failed: 500: broken", 1),
+        (TimeoutError(), "WARNING", "failed: timed out", 1),
+        (aiohttp.ClientError(), "WARNING", "failed: ClientError", 1),
+        (KeyError("bug"), "ERROR", "failed", 1),
     ],
 )
 def test_failed_reconciles_are_told_and_counted(
-    reconciler, measured, caplog, error, level, counted
+    reconciler, measured, caplog, error, level, told, counted
 ):
     caplog.set_level("DEBUG")
     reconciler.record_failure(KEY, error)
     assert [record.levelname for record in caplog.records] == [level]
     assert caplog.records[0].service == "speech/demo"
+    assert caplog.records[0].getMessage().endswith(told)
     total = measured.registry.get_sample_value("asr_operator_reconcile_errors_total")
     assert total == counted
 
