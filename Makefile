@@ -96,7 +96,7 @@ simulate: $(venv) ## the autoscaler against other rules and oracles in simulatio
 bench: $(venv) ## the server's speed beside FunASR's own (17 minutes; FUNASR_SRC=<checkout of FunASR> adds its WebSocket server)
 	@.venv/bin/python -m benchmarks.server
 
-gpu: ## on a CUDA machine that has torch: correctness, throughput, sessions (unattended; benchmarks/results/gpu.json)
+gpu: ## on a CUDA machine that has torch: correctness, throughput, sessions, timeline (unattended; benchmarks/results/gpu.json)
 	@PYTHONPATH=server:build/gpu-packages $(gpu_python) -m benchmarks.gpu
 
 gpu-packages: $(uv) ## what make gpu needs besides torch and numpy, for a machine without a network (GPU_PYTHON=3.11)

@@ -27,11 +27,7 @@ Audio = NDArray[np.int16]
 def measure(device: str, *, small: bool) -> dict[str, Any]:
     """Measure the demo models and Paraformer-large, each alone and behind WebSockets."""
     with tempfile.TemporaryDirectory() as folder:
-        large = Path(folder, "large")
-        shutil.copytree(loading.demo_directory(), large)
-        (large / "manifest.json").unlink()
-        shutil.rmtree(large / "asr")
-        large_model.write(large / "asr", blocks=1 if small else None)
+        large = write_large(Path(folder), small=small)
         found = {}
         for name, directory in (("demo", loading.demo_directory()), ("large", large)):
             for dtype in DTYPES[:1] if small else DTYPES:
@@ -41,6 +37,16 @@ def measure(device: str, *, small: bool) -> dict[str, Any]:
                 }
                 print(name, dtype, found[f"{name}_{dtype}"], flush=True)  # should time run out
     return found
+
+
+def write_large(folder: Path, *, small: bool) -> Path:
+    """Write the demo models with Paraformer-large, of random weights, as recogniser."""
+    large = folder / "large"
+    shutil.copytree(loading.demo_directory(), large)
+    (large / "manifest.json").unlink()
+    shutil.rmtree(large / "asr")
+    large_model.write(large / "asr", blocks=1 if small else None)
+    return large
 
 
 def _measure_models(

@@ -1,16 +1,18 @@
 """The parts of `make gpu` on a CPU, and how it ends where there is no GPU."""
 
 import json
+import types
 
 import pytest
 import torch
 
+from benchmarks.gpu import timeline
 from benchmarks.gpu.__main__ import MISSING, NO_DEVICE, OK, SOME_FAILED, main
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(500)
-@pytest.mark.parametrize("part", ["correctness", "throughput", "sessions"])
+@pytest.mark.parametrize("part", ["correctness", "throughput", "sessions", "timeline"])
 def test_a_part_measures_something_on_a_cpu(part, tmp_path):
     written = tmp_path / "gpu.json"
     assert main([part, "--device=cpu", "--small", f"--json={written}"]) == OK
@@ -31,6 +33,44 @@ def test_a_part_measures_something_on_a_cpu(part, tmp_path):
             assert measured["large_float32"]["models_audio_s_per_s"]["rate"] > 0.1
         case "sessions":
             assert measured["search"]["trials"][0]["account"]["lost"] == 0
+        case "timeline":
+            assert measured["demo_float32"]["asr_few_short"]["batch_ms"] > 0
+            assert set(measured["large_float32"]) == {"asr_few_short"}
+
+
+def event(name, start=0, end=0, *, on_device=False):
+    return types.SimpleNamespace(
+        name=name,
+        device_type=types.SimpleNamespace(name="CUDA" if on_device else "CPU"),
+        time_range=types.SimpleNamespace(start=start, end=end),
+    )
+
+
+def test_a_trace_tells_how_long_the_device_computes_and_what_it_is_waited_for():
+    events = [
+        event("cudaMemcpyAsync"),
+        event("Memcpy HtoD (Pageable -> Device)", 0, 500, on_device=True),
+        event("cudaStreamSynchronize"),
+        event("cudaLaunchKernel"),
+        event("gemm", 1000, 3000, on_device=True),
+        event("cudaLaunchKernel"),
+        event("softmax", 2000, 4000, on_device=True),
+        event("Memcpy HtoD (Pinned -> Device)", 0, 4, on_device=True),
+        event("Memcpy DtoH (Device -> Pageable)", 4000, 4100, on_device=True),
+        event("cudaDeviceSynchronize"),
+    ]
+    assert timeline.summarize(events, took_ms=6) == {
+        "device_ms": 3, "share_computing": 0.5, "launches": 2, "waits": 1,
+        "pageable_in": 1, "pinned_in": 1, "out": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("spans", "together"),
+    [([], 0), ([(0, 2), (1, 3), (5, 6)], 4), ([(0, 9), (1, 2)], 9), ([(3, 4), (0, 1)], 2)],
+)
+def test_spans_cover_what_overlaps_once(spans, together):
+    assert timeline.covered(spans) == together
 
 
 def test_a_part_that_fails_is_written_down_and_the_next_one_runs(tmp_path, monkeypatch):

@@ -1,0 +1,133 @@
+"""What a device does in one batch of each stage, by torch.profiler; `share_computing` counts most.
+
+Where it is well under one, the host is what limits: by launching kernels (CUDA graphs could win up
+to one over the share), by waiting for the device inside the batch, or by copies that are waited for
+because they are from memory that is not pinned.
+"""
+
+import statistics
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from asr_server.models import loading
+from asr_server.speech.pieces import Piece
+from benchmarks.gpu.throughput import Audio, write_large
+from benchmarks.server.lively import make_segments
+
+SHAPES = {"few_short": (4, 2.0), "some": (32, 5.0), "many": (128, 5.0), "long": (32, 20.0)}
+SMALL = {"few_short": (2, 1.0)}
+ONLINE_SAMPLES = 9600
+REPEATS = 5
+WAITS = ("cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaEventSynchronize", "cudaMemcpy")
+LAUNCHES = ("cudaLaunchKernel", "cuLaunchKernel", "cudaLaunchKernelExC", "cuLaunchKernelEx")
+COPIES = {"Memcpy HtoD (Pageable": "pageable_in", "Memcpy HtoD (Pinned": "pinned_in"}
+COPIES |= {"Memcpy DtoH": "out"}
+
+
+def measure(device: str, *, small: bool) -> dict[str, Any]:
+    """Look at batches of every stage of the demo models, and of Paraformer-large."""
+    dtypes = ("float32",) if small else ("float32", "bfloat16")
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        large = write_large(Path(folder), small=small)
+        for dtype in dtypes:
+            demo = _look_at_models(loading.demo_directory(), device, dtype, small=small)
+            found[f"demo_{dtype}"] = demo
+            print("demo", dtype, demo, flush=True)  # should time run out
+            found[f"large_{dtype}"] = _look_at_models(large, device, dtype, small=small, only="asr")
+    return found
+
+
+def _look_at_models(
+    directory: Path, device: str, dtype: str, *, small: bool, only: str = ""
+) -> dict[str, Any]:
+    models = loading.load_models(directory, device=device, dtype=dtype)
+    segments = [talk.audio for talk in make_segments(8 if small else 256)]
+    found = {}
+    for shape, (rows, audio_s) in (SMALL if small else SHAPES).items():
+        audio = _cut(segments, rows, round(audio_s * 16000))
+        for stage, work in _stages(models, audio).items():
+            if only in ("", stage):
+                found[f"{stage}_{shape}"] = look(device, work)
+    return found
+
+
+def _cut(segments: list[Audio], rows: int, samples: int) -> list[Audio]:
+    """Return so many rows of one length, with speech all through."""
+    everything = torch.cat([torch.from_numpy(each) for each in segments])
+    needed = rows * samples
+    repeated = everything.repeat(-(-needed // len(everything)))[:needed]
+    return list(repeated.view(rows, samples).numpy())
+
+
+def _stages(models: loading.Models, audio: list[Audio]) -> dict[str, Callable[[], object]]:
+    vad, online = models.streaming_vad, models.streaming_recognizer
+    parts = [row[:ONLINE_SAMPLES] for row in audio]
+    heard = [Piece(vad.start(), part) for part in parts]
+    stages: dict[str, Callable[[], object]] = {
+        "vad": lambda: models.vad.hear(audio),
+        "asr": lambda: models.recognizer.recognize(audio),
+        "streaming_vad": lambda: vad.advance(heard),
+    }
+    if online is not None:
+        spoken = [Piece(online.start((5, 10, 5)), part) for part in parts]
+        stages["asr_online"] = lambda: online.advance(spoken)
+    return stages
+
+
+def look(device: str, work: Callable[[], object]) -> dict[str, Any]:
+    """Return how long a batch takes and, where the device has a trace, what happens in it."""
+    for _ in range(2):
+        work()
+    took_ms = statistics.median(_time_ms(device, work) for _ in range(REPEATS))
+    found: dict[str, Any] = {"batch_ms": round(took_ms, 2)}
+    if not device.startswith("cuda"):
+        return found
+    kinds = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
+    with torch.profiler.profile(activities=kinds) as profiler:
+        _time_ms(device, work)
+    return found | summarize(profiler.events(), took_ms)
+
+
+def summarize(events: Iterable[Any], took_ms: float) -> dict[str, Any]:
+    """Return the share of `took_ms` in which the device computes, and the launches, waits, copies.
+
+    `events` are torch.profiler's. The last wait is the measurement's own and is not counted.
+    """
+    counts: Counter[str] = Counter(launches=0, waits=-1, pageable_in=0, pinned_in=0, out=0)
+    computing = []
+    for event in events:
+        if event.device_type.name != "CUDA":
+            counts["launches"] += event.name in LAUNCHES
+            counts["waits"] += event.name in WAITS
+        elif event.name.startswith("Memcpy"):
+            for name, kind in COPIES.items():
+                counts[kind] += event.name.startswith(name)
+        else:
+            computing.append((event.time_range.start, event.time_range.end))
+    device_ms = covered(computing) / 1000
+    share = round(device_ms / took_ms, 3)
+    return {"device_ms": round(device_ms, 2), "share_computing": share, **counts}
+
+
+def covered(spans: Iterable[tuple[float, float]]) -> float:
+    """Return how much time the spans cover together."""
+    total, reached = 0.0, float("-inf")
+    for start, end in sorted(spans):
+        total += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return total
+
+
+def _time_ms(device: str, work: Callable[[], object]) -> float:
+    began = time.monotonic()
+    work()
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+    return (time.monotonic() - began) * 1000
