@@ -14,6 +14,8 @@ Rules
 2. A step is left when nothing was late for as long as the ladder is patient; then the next one.
 3. Who climbs again soon after leaving was impatient: the patience doubles. It halves when a step is
    left after another, with no climb between. So a load that only a step carries does not swing.
+4. Step 4 knows no patience: it is left once finals are in time for `RISE_S`. How many may come then
+   is said by `capacity`; a ladder that waits would let a server run empty that refuses everybody.
 """
 
 from dataclasses import dataclass, replace
@@ -80,6 +82,8 @@ class Ladder:
         if limits.late_ms == 0:
             return Ladder()
         allowed_s = limits.late_ms / 1000
+        if self.step is Step.REFUSE:
+            return self._stop_refusing(now, in_time=late.finals_s <= allowed_s)
         all_s = max(late.finals_s, late.partials_s)
         late_s = all_s if self.step < Step.NO_PARTIALS else late.finals_s
         seen = replace(
@@ -98,13 +102,20 @@ class Ladder:
 
     @property
     def _climbs_at(self) -> float:
-        return _ALLOWED_RATIO[self.step] if self.step < Step.REFUSE else _NEVER_S
+        return _ALLOWED_RATIO[self.step]
+
+    def _stop_refusing(self, now: float, *, in_time: bool) -> "Ladder":
+        calm_since = _since(self.calm_since, now, holds=in_time)
+        if calm_since is None or now - calm_since < RISE_S:
+            return replace(self, calm_since=calm_since)
+        step = Step.FILES_WAIT
+        return replace(self, step=step, calm_since=None, climbed_late_s=_NEVER_S)
 
     def _climb(self, late_s: float, now: float) -> "Ladder":
-        patience_s = self.patience_s
-        if now - self.left_at < max(SOON_S, patience_s):
-            patience_s = min(2 * patience_s, MOST_PATIENCE_S)
         step = Step(self.step + 1)
+        patience_s = self.patience_s
+        if step is not Step.REFUSE and now - self.left_at < max(SOON_S, patience_s):
+            patience_s = min(2 * patience_s, MOST_PATIENCE_S)
         return Ladder(
             step,
             left_at=self.left_at,

@@ -152,7 +152,7 @@ def test_a_step_is_left_where_nothing_comes_any_more(front):
         told, wait_s = front.turn()
         replies += told
     assert step_of(replies) == 0
-    assert 8.0 <= waited_s <= 12.0
+    assert 6.5 <= waited_s <= 9.0
 
 
 def test_late_files_alone_shed_nothing(front):

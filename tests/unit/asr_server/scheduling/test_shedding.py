@@ -55,7 +55,8 @@ def test_late_partials_cost_partials_alone(late_s, highest):
 
 def test_partials_that_are_still_late_keep_a_step():
     high = watch(every(0.1, 10.0, 1.0))[-1]
-    assert watch(every(0.5, 60.0, 0.0, 0.03, start=11.0), high)[-1].step == high.step
+    kept = watch(every(0.5, 60.0, 0.0, 0.03, start=11.0), high)[-1]
+    assert (high.step, kept.step) == (Step.REFUSE, Step.FILES_WAIT)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,27 @@ def test_who_does_not_want_it_is_never_refused_anything():
     assert high.after(Lateness(100.0), Limits(late_ms=0.0), 10.0) == Ladder()
 
 
-@pytest.mark.parametrize("enough", [Step.FEWER_PARTIALS, Step.NO_PARTIALS, Step.REFUSE])
+@pytest.mark.parametrize(
+    ("late_s", "leaves"), [(0.0, True), (0.1, True), (0.11, False), (0.31, False)]
+)
+def test_newcomers_are_refused_until_finals_are_in_time_again(late_s, leaves):
+    high = watch(every(0.1, 10.0, 1.0))[-1]
+    steps = [ladder.step for ladder in watch(every(0.25, 0.5, late_s, start=10.1), high)]
+    assert steps[:3] == [Step.REFUSE] * 3
+    assert steps[3] == (Step.FILES_WAIT if leaves else Step.REFUSE)
+
+
+def test_overload_after_overload_makes_nobody_patient_who_refuses():
+    ladder, now = Ladder(), 0.0
+    for _ in range(20):
+        ladder = watch(every(0.1, 5.0, 1.0, start=now), ladder)[-1]
+        assert ladder.step == Step.REFUSE
+        ladder = watch(every(0.1, 1.0, 0.0, start=now + 5.1), ladder)[-1]
+        assert ladder.step == Step.FILES_WAIT
+        now += 6.2
+
+
+@pytest.mark.parametrize("enough", [Step.FEWER_PARTIALS, Step.NO_PARTIALS])
 def test_a_load_that_one_step_carries_is_not_swung_about(enough):
     ladder, changes, now, late_s = Ladder(), [], 0.0, 0.0
     while now < 3600.0:
