@@ -64,6 +64,7 @@ def source() -> Source:
     """The checkout that FUNASR_SRC names."""
     folder = Path(os.environ["FUNASR_SRC"]).resolve()
     assert (folder / "runtime/python").is_dir(), f"FUNASR_SRC={folder} is no checkout of FunASR"
+    assert (folder / ".git").exists(), f"FUNASR_SRC={folder} has no history: git clone it"
     return Source(folder)
 
 

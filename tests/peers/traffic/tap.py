@@ -40,10 +40,16 @@ class Connection:
         """Tell what the client sent, its audio as ranges of the speech."""
         return Recording(client, speech, self.headers, tuple(self._frames(data)), self.close_code)
 
+    @property
+    def audio(self) -> bytes:
+        """All the audio that the client sent."""
+        return b"".join(
+            bytes(frame.data) for kind, _, frame in self._kinds() if kind is Opcode.BINARY
+        )
+
     def _frames(self, data: bytes) -> Iterator[Frame]:
-        place, kind = 0, Opcode.TEXT
-        for at_s, frame in self.sent:
-            kind = kind if frame.opcode is Opcode.CONT else frame.opcode
+        place = 0
+        for kind, at_s, frame in self._kinds():
             content = bytes(frame.data)
             if kind is Opcode.TEXT:
                 yield Frame(at_s, text=content.decode(), fin=frame.fin)
@@ -51,6 +57,12 @@ class Connection:
             start = _find(content, data, place)
             place = start + len(content)
             yield Frame(at_s, audio=(start, place), fin=frame.fin)
+
+    def _kinds(self) -> Iterator[tuple[Opcode, float, WireFrame]]:
+        kind = Opcode.TEXT
+        for at_s, frame in self.sent:
+            kind = kind if frame.opcode is Opcode.CONT else frame.opcode
+            yield kind, at_s, frame
 
 
 def _find(content: bytes, data: bytes, place: int) -> int:
