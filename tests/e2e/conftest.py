@@ -134,13 +134,13 @@ def new_namespace(
 
     yield make
     for each in made:
-        waiting.wait_for(f"end of the pods in {each.name}", each.empty, deadline_s=60)
+        waiting.wait_for(f"end of the pods in {each.name}", each.empty, deadline_s=asr.READY_S)
         each.remove()
     waiting.wait_for(
         "end of the namespaces",
         lambda: [each.name for each in made if each.exists()],
         lambda names: not names,
-        deadline_s=90,
+        deadline_s=asr.READY_S,
     )
 
 
@@ -153,9 +153,12 @@ def namespace(
 
 @pytest.fixture(scope="session")
 def speech(new_namespace: Callable[[str], cluster.Namespace]) -> asr.Service:
-    """The service that runs pods; tests share it, because a pod takes long to start."""
+    """The service that runs pods; tests share it, because a pod takes long to start.
+
+    Nothing is shed: whoever comes after a crowd would be refused for as long as a minute.
+    """
     service = asr.Service(new_namespace("speech"), "speech")
-    service.apply()
+    service.apply({"shedding": {"lateMilliseconds": 0}})
     return service
 
 

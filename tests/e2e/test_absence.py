@@ -24,7 +24,7 @@ def away(new_namespace, operator):
             f"nothing left of {name}",
             lambda uid=former[name]: namespace.owned_by(uid),
             lambda owned: not owned,
-            deadline_s=60,
+            deadline_s=120,  # the garbage collector may be learning what kinds there are
         )
         for name in ("leaving", "reborn")
     }
@@ -54,7 +54,11 @@ def test_change_made_meanwhile_is_caught_up_with(away):
     waiting.wait_for(
         "batches of 3", lambda: batch_size(changing), lambda text: '"batch_size": 3' in text
     )
-    assert changing.status["batchSize"] == {"desired": 3}
+    waiting.wait_for(
+        "status with batches of 3",
+        lambda: changing.status["batchSize"],
+        lambda batch_size: batch_size == {"desired": 3},
+    )
 
 
 def test_service_made_anew_meanwhile_gets_children_of_its_own(away):

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from harness import speaking, waiting
+from harness import asr, speaking, waiting
 
 
 @pytest.fixture
@@ -61,10 +61,17 @@ def test_image_that_does_not_exist_leaves_the_running_replicas_serving(
 
 
 def test_pod_that_is_deleted_is_replaced(speech, running):
+    since = speech.condition("Ready")["lastTransitionTime"]
+
     speech.namespace.kubectl(
         "delete", "pod", "-l", "app.kubernetes.io/instance=speech", "--wait=false"
     )
     waiting.wait_for("deletion of the pod", speech.pod_uids, lambda uids: not uids & running)
-    speech.wait_condition("Ready", "False")
 
+    waiting.wait_for(
+        "service that was not ready, and is",
+        lambda: speech.condition("Ready"),
+        lambda ready: ready["status"] == "True" and ready["lastTransitionTime"] > since,
+        deadline_s=asr.READY_S,
+    )
     speech.wait_ready()

@@ -74,4 +74,4 @@ def test_condition_says_why_and_what_to_do(impossible, name, kind, reason, hint)
     assert hint in condition["message"]
     assert ready["message"]
     assert service.status["lastFailure"]["reason"] == reason
-    assert reason in service.described().split("Events:")[1]
+    service.wait_event(reason)

@@ -12,10 +12,11 @@ import pytest
 from asr_server.bench import speech
 from harness import asr, load, waiting
 
-DRAIN_S = 8
+DRAIN_S = 20
 SPEC = {"autoscaling": {"mode": "External"}, "lifecycle": {"drainTimeoutSeconds": DRAIN_S}}
 NAME = "external"
-HPA_S = 90  # metrics of a new pod take two rounds of metrics-server
+WORKING = {("ScalingActive", "ValidMetricFound"), ("AbleToScale", "ReadyForNewScale")}
+HPA_S = asr.READY_S  # metrics of a new pod take two rounds of metrics-server
 
 
 def autoscaler(memory):
@@ -98,11 +99,13 @@ def wait_draining(service, pods):
 
 
 def test_autoscaler_acts_on_what_the_pods_use(grown):
-    status = of_autoscaler(grown)
+    status = waiting.wait_for(
+        "autoscaler that has its metrics",
+        lambda: of_autoscaler(grown),
+        lambda status: {(each["type"], each["reason"]) for each in status["conditions"]} >= WORKING,
+        deadline_s=HPA_S,
+    )
 
-    conditions = {each["type"]: each["reason"] for each in status["conditions"]}
-    assert conditions["ScalingActive"] == "ValidMetricFound"
-    assert conditions["AbleToScale"] in ("SucceededRescale", "ReadyForNewScale")
     assert status["desiredReplicas"] == 2
     assert status["currentMetrics"][0]["resource"]["name"] == "memory"
 

@@ -9,7 +9,7 @@ from harness import asr, load, waiting
 
 NAME = "keda"
 SESSIONS = 2
-KEDA_S = 120
+KEDA_S = asr.READY_S + 60
 # Whatever labels the scraping adds: `asr_server_info` on the same instance tells whose a series is.
 QUERY = 'sum(asr_sessions * on (instance) group_left () asr_server_info{asr_namespace="%s"})'
 

@@ -24,7 +24,7 @@ SPEC = {
     "autoscaling": {"maxReplicas": 2, "behavior": BEHAVIOR},
 }
 SESSIONS = 2
-DEADLINE_S = 90
+DEADLINE_S = 120
 
 # By the modes of autoscaling and batching: replicas, batch size, what is recommended, whether
 # ScalingActive is true.
@@ -51,6 +51,7 @@ def services(new_namespace, prometheus):
     with contextlib.ExitStack() as sessions:
         for service in services.values():
             service.wait_ready()
+        for service in services.values():
             sessions.enter_context(load.silent_sessions(service.url, SESSIONS))
         yield services
 
@@ -73,7 +74,7 @@ def wait_decided(services, batching):
     """Wait until all services are as the table has them; return how they are in any case."""
     expected = {mode: CELLS[mode, batching] for mode in services}
     with contextlib.suppress(AssertionError):
-        waiting.wait_for(
+        return waiting.wait_for(
             f"decisions with batching {batching}",
             lambda: {mode: decided(service) for mode, service in services.items()},
             lambda found: found == expected,

@@ -91,7 +91,8 @@ def test_name_that_is_taken_is_left_alone_and_said(idle):
     (port,) = idle.namespace.get("Service", "taken")["spec"]["ports"]
     assert port["port"] == 80
     idle.namespace.delete("Service", "taken")
-    service.wait_condition("Ready", "False", "ScaledToZero")
+    service.wait_condition("Progressing", "False", "RolloutComplete")
+    assert service.children()["Service"]["metadata"]["name"] == "taken"
 
 
 def test_paused_service_is_not_changed_and_goes_on_when_resumed(idle):

@@ -18,7 +18,6 @@ IN_FLIGHT = 4
 def rolled(speech, utterances, transcripts):
     """Roll the pods under open sessions; return what those heard and what new ones heard."""
     speech.wait_ready()
-    speech.wait_left()
     before = speech.pod_uids()
     held, new = asyncio.run(roll(speech, utterances))
     assert not before & speech.pod_uids()
@@ -44,12 +43,11 @@ def change_the_pods(speech):
     """Have every pod replaced, and wait until the old ones are draining."""
     old = [pod["metadata"]["name"] for pod in speech.pods()]
     speech.patch({"runtime": {"resources": {"requests": {"memory": "320Mi"}}}})
-    speech.wait_ready()
+    speech.wait_rolled_out()
     waiting.wait_for(
         "drain of the old pods",
         lambda: [speech.readiness(name) for name in old],
         lambda answers: all("drain" in answer for answer in answers),
-        deadline_s=60,
     )
 
 

@@ -44,7 +44,6 @@ def window(service):
         "bounds before the window",
         lambda: service.status.get("bounds"),
         lambda bounds: bounds == before,
-        deadline_s=30,
     )
     waiting.wait_for(
         "servers of the window",
@@ -87,5 +86,4 @@ def test_a_schedule_that_is_taken_away_is_in_force_no_more(service, window):
         "status without bounds",
         lambda: service.status,
         lambda status: "bounds" not in status,
-        deadline_s=30,
     )

@@ -57,10 +57,9 @@ def test_address_in_the_status_answers_inside_the_cluster(speech):
 
 
 def test_describe_tells_the_story(speech):
-    described = speech.described()
+    speech.wait_event("Serving")
 
-    assert "Serving" in described.split("Events:")[1]
-    assert "asr-operator" in described.split("Events:")[1]
+    assert "asr-operator" in speech.described().split("Events:")[1]
 
 
 def test_server_pod_bears_no_credentials(speech):

@@ -57,7 +57,6 @@ def test_prometheus_knows_the_batches_of_this_service(heard, speech, prometheus)
         "mean batch above 1 in Prometheus",
         mean_batch,
         lambda found: found and float(found[0]["value"][1]) > 1,
-        deadline_s=30,
     )
 
 

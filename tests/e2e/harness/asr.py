@@ -1,9 +1,12 @@
 """An AsrService under test, as its user sees it: manifest, conditions, pods, address, metrics."""
 
+import contextlib
 import copy
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from prometheus_client import parser
 
@@ -17,6 +20,7 @@ CPU = {
     "lifecycle": {"drainTimeoutSeconds": 120},
 }
 PROBES = 8081
+CONNECTIONS = 10  # in a row: a pod that has left and that the proxy still knows fails some
 
 
 def manifest(name: str, *changes: Mapping[str, Any]) -> dict:
@@ -86,16 +90,29 @@ class Service:
     ) -> dict:
         """Wait until the condition has this status, and this reason if one is given."""
         wanted = {"status": status} | ({"reason": reason} if reason else {})
-        waiting.wait_for(
+        return waiting.wait_for(
             f"{kind}={status} ({reason or 'any reason'}) of {self.name}",
             lambda: {"condition": self.condition(kind), "status": self.status},
             lambda state: wanted.items() <= state["condition"].items(),
             deadline_s=deadline_s,
+        )["condition"]
+
+    def wait_event(self, reason: str) -> None:
+        """Wait for an event of this reason, which the operator posts after it wrote the status."""
+        waiting.wait_for(
+            f"event {reason} of {self.name}",
+            lambda: self.described().split("Events:")[1],
+            lambda events: reason in events,
         )
-        return self.condition(kind)
 
     def wait_ready(self, *, deadline_s: float = READY_S) -> None:
-        """Wait until the present spec is rolled out and every replica serves."""
+        """Wait until the present spec is rolled out, every replica serves, and nobody else does."""
+        self.wait_rolled_out(deadline_s=deadline_s)
+        self.wait_left()
+        self.wait_reached()
+
+    def wait_rolled_out(self, *, deadline_s: float = READY_S) -> None:
+        """Wait until every replica of the present spec serves; others may still be draining."""
         self.wait_condition("Progressing", "False", deadline_s=deadline_s)
         self.wait_condition("Ready", "True", deadline_s=deadline_s)
         waiting.wait_for(
@@ -106,13 +123,39 @@ class Service:
         )
 
     def wait_left(self) -> None:
-        """Wait until pods on their way out have left, which until then may be sent sessions."""
+        """Wait until pods on their way out have left, which until then may have sessions."""
         waiting.wait_for(
             f"end of the earlier pods of {self.name}",
             lambda: [pod["metadata"]["name"] for pod in self.pods(leaving=True)],
             lambda names: not names,
             deadline_s=READY_S,
         )
+
+    def wait_reached(self) -> None:
+        """Wait until all pods are sent sessions, and nobody else.
+
+        A pod is ready before the Service has its address, and that before the node's proxy does.
+        """
+        waiting.wait_for(
+            f"addresses of the pods of {self.name}",
+            lambda: (self._addresses(), {pod["status"].get("podIP") for pod in self.pods()}),
+            lambda state: state[0] == state[1],
+        )
+        waiting.wait_for(f"{CONNECTIONS} connections to {self.name}", self._is_reached)
+
+    def _addresses(self) -> set[str]:
+        """Return the addresses that the Service sends to, or would if there were no others."""
+        slices = self.namespace.find("EndpointSlice", f"kubernetes.io/service-name={self.name}")
+        endpoints = [endpoint for each in slices for endpoint in each.get("endpoints") or ()]
+        return {address for endpoint in endpoints for address in endpoint["addresses"]}
+
+    def _is_reached(self) -> bool:
+        address = urlsplit(self.url)
+        with contextlib.suppress(OSError):
+            for _ in range(CONNECTIONS):
+                socket.create_connection((address.hostname, address.port), timeout=2).close()
+            return True
+        return False
 
     def pods(self, *, leaving: bool = False) -> list[dict]:
         """List the server pods that are there to stay, or those that are on their way out."""

@@ -19,6 +19,7 @@ PATHS = {
     "AsrService": "apis/asr-operator.dev/v1alpha1/{}asrservices",
     "ConfigMap": "api/v1/{}configmaps",
     "Deployment": "apis/apps/v1/{}deployments",
+    "EndpointSlice": "apis/discovery.k8s.io/v1/{}endpointslices",
     "Event": "api/v1/{}events",
     "HorizontalPodAutoscaler": "apis/autoscaling/v2/{}horizontalpodautoscalers",
     "Namespace": "api/v1/namespaces",

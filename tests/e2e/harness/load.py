@@ -23,7 +23,7 @@ from asr_server.bench.arrivals import SessionPlan, Turn
 from asr_server.client.arguments import ServerAddress
 from harness import asr, waiting
 
-ANSWER_S = 30
+ANSWER_S = 60
 THINK_S = 0.3
 PHRASES = corpus.load_phrases()
 

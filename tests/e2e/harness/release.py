@@ -77,7 +77,7 @@ class Operator:
     def stop(self) -> None:
         """Stop the operator and wait until its pod is gone."""
         self._scale(0)
-        waiting.wait_for("end of the operator", self.pods, lambda pods: not pods, deadline_s=60)
+        waiting.wait_for("end of the operator", self.pods, lambda pods: not pods)
 
     def pods(self) -> list[dict]:
         return self.namespace.find("Pod", f"app.kubernetes.io/instance={self.name}")

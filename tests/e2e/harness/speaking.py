@@ -16,7 +16,7 @@ import funasr_client
 import websockets
 
 RETRY_S = 0.2
-PATIENCE_S = 10
+PATIENCE_S = 30
 CHUNK = 9600  # samples: 0.6 s
 
 Mode = Literal["offline", "online", "2pass"]

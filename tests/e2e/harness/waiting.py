@@ -12,7 +12,7 @@ PATIENCE = float(os.environ.get("ASR_E2E_PATIENCE", "1"))  # stretches every dea
 
 
 def wait_for(
-    what: str, observe: Callable[[], T], until: Callable[[T], Any] = bool, *, deadline_s: float = 30
+    what: str, observe: Callable[[], T], until: Callable[[T], Any] = bool, *, deadline_s: float = 60
 ) -> T:
     """Return the first state that satisfies `until`; fail with the last one at the deadline."""
     end = time.monotonic() + deadline_s * PATIENCE

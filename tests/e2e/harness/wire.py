@@ -19,42 +19,54 @@ class Wire:
         self._server = (parts.hostname or "", parts.port or 80)
         with socket.create_connection(self._server, timeout=5) as there:
             host = there.getsockname()[0]
-        self._address = host, 0
         self._open: set[socket.socket] = set()
-        self._listener = self._listen()
-        self._address = host, self._listener.getsockname()[1]
-        self.url = urlunsplit(parts._replace(netloc=f"{host}:{self._address[1]}"))
+        self._lock = threading.Lock()
+        self._port = socket.socket()  # holds the port, so that nobody else has it while it is cut
+        self._port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._port.bind((host, 0))
+        self.url = urlunsplit(parts._replace(netloc=f"{host}:{self._port.getsockname()[1]}"))
+        self.join()
 
     def cut(self) -> None:
         """End every connection, and refuse new ones."""
-        for each in (self._listener, *self._open):
-            _hang_up(each)
+        with self._lock:
+            self._is_cut = True
+            for each in (self._listener, *self._open):
+                _hang_up(each)
 
     def join(self) -> None:
         """Carry connections again."""
-        self._listener = self._listen()
-
-    def _listen(self) -> socket.socket:
-        listener = socket.create_server(self._address)
-        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
-        return listener
+        self._is_cut = False
+        self._listener = socket.create_server(self._port.getsockname())
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def _accept(self, listener: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while True:
-                near = listener.accept()[0]
-                far = socket.create_connection(self._server)
-                self._open |= {near, far}
-                for ends in ((near, far), (far, near)):
-                    threading.Thread(target=self._carry, args=ends, daemon=True).start()
+                self._connect(listener.accept()[0])
+
+    def _connect(self, near: socket.socket) -> None:
+        try:
+            far = socket.create_connection(self._server)
+        except OSError:
+            _hang_up(near)
+            return
+        with self._lock:
+            self._open |= {near, far}
+            if self._is_cut:  # meanwhile
+                _hang_up(near)
+                _hang_up(far)
+        for ends in ((near, far), (far, near)):
+            threading.Thread(target=self._carry, args=ends, daemon=True).start()
 
     def _carry(self, near: socket.socket, far: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := near.recv(BUFFER_BYTES):
                 far.sendall(data)
-        for each in (near, far):
-            _hang_up(each)
-            self._open.discard(each)
+        with self._lock:
+            for each in (near, far):
+                _hang_up(each)
+                self._open.discard(each)
 
 
 def _hang_up(connection: socket.socket) -> None:
