@@ -19,7 +19,7 @@ from kubernetes.aio.client import Configuration
 from asr_operator.cluster import client
 
 NAMESPACE = "speech"
-DEADLINE_S = 30.0
+DEADLINE_S = 120.0
 PATH = re.compile(
     r"(?P<prefix>/api/v1|/apis/[^/]+/[^/]+)(/namespaces/(?P<namespace>[^/]+))?"
     r"/(?P<plural>[a-z]+)(/(?P<name>[^/]+))?(?P<status>/status)?"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-START_S, WAIT_S = 60.0, 30.0
+START_S, WAIT_S = 120.0, 60.0
 
 
 class Server:
@@ -58,7 +58,7 @@ class Server:
 
     def get(self, path):
         try:
-            with urllib.request.urlopen(self.probes + path, timeout=5) as answer:
+            with urllib.request.urlopen(self.probes + path, timeout=WAIT_S) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()

@@ -19,9 +19,9 @@ from funasr_client import async_funasr_client
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 END = json.dumps({"is_speaking": False, "is_end": True})
-START_S, WAIT_S = 60.0, 30.0
+START_S, WAIT_S = 120.0, 60.0
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ import json
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,5 +44,5 @@ def _listening_line(log: Path) -> dict | None:
 def _answers(url: str) -> bool:
     try:
         return urllib.request.urlopen(url, timeout=5).status == 200
-    except urllib.error.URLError:  # not ready, or gone: then its log is shown
+    except OSError:  # not ready, or gone: then its log is shown
         return False

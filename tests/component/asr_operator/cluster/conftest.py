@@ -7,8 +7,8 @@ minutes are exact within seconds. Beside them are DCGM exporters, whose text is 
 import contextlib
 import json
 import math
+import re
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -26,7 +26,7 @@ from asr_operator.cluster import load, prometheus, queries
 from asr_operator.settings import PrometheusSettings
 
 ROOT = Path(__file__).parents[4]
-DEADLINE_S = 30.0
+DEADLINE_S = 120.0
 PAST_S, STEP_S = 1800, 10
 SENTINEL = 9223372036854775794.0
 BUCKETS = {"0.1": 0.2, "0.5": 0.8, "1": 1.0, "+Inf": 1.0}
@@ -157,17 +157,18 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def wait_until(condition, what: str) -> None:
+def wait_until(condition, what: str):
     deadline = time.monotonic() + DEADLINE_S
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < deadline, f"{what} took longer than {DEADLINE_S} s"
         time.sleep(0.1)
+    return found
+
+
+def find_url(log: Path) -> str | None:
+    """Return where Prometheus says that it listens."""
+    said = re.search(r'"Listening on" .*address=(\S+)', log.read_text())
+    return f"http://{said[1]}" if said else None
 
 
 def ask(url: str, expression: str) -> list[dict]:
@@ -227,17 +228,15 @@ def prometheus_url(tmp_path_factory, exporter) -> Iterator[str]:
     thread.start()
     config = folder / "prometheus.json"
     config.write_text(render_config(exporter))
-    url = f"http://127.0.0.1:{free_port()}"
     tool = [str(ROOT / "tests/cluster/cluster"), "tool", "prometheus"]
     program = subprocess.run(tool, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     command = [program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            [*command, f"--web.listen-address={url.removeprefix('http://')}"],
-            stdout=log,
-            stderr=log,
+            [*command, "--web.listen-address=127.0.0.1:0"], stdout=log, stderr=log
         )
     try:
+        url = wait_until(lambda: find_url(folder / "log"), f"a port (see {folder / 'log'})")
         targets = len(exporter.pods) + len(exporter.dcgm)
         wait_until(lambda: is_scraped(url, targets), f"Prometheus (see {folder / 'log'})")
         yield url

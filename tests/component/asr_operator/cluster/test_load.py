@@ -241,5 +241,5 @@ async def test_a_slow_query_ends_in_time(sampler, prometheus_url, tmp_path):
     made.read(("speech", "steady"), QUESTION)
     started_at = time.monotonic()
     await made.sample()
-    assert time.monotonic() - started_at < 5
+    assert time.monotonic() - started_at < 15
     assert made.read(("speech", "steady"), QUESTION).reason == Reason.PROMETHEUS_TIMED_OUT

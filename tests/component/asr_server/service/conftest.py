@@ -149,7 +149,7 @@ async def stage():
 def eventually():
     """Wait until a condition holds, or fail."""
 
-    async def wait(condition, what="the condition", timeout_s=5.0):
+    async def wait(condition, what="the condition", timeout_s=30.0):
         deadline = time.monotonic() + timeout_s
         while not condition():
             assert time.monotonic() < deadline, f"{what} did not come true in {timeout_s} s"

@@ -18,12 +18,12 @@ SECOND = b"\x01\x00" * 16000
 END = json.dumps({"is_speaking": False})
 
 
-async def receive(client, timeout_s=5.0):
+async def receive(client, timeout_s=30.0):
     async with asyncio.timeout(timeout_s):
         return json.loads(await client.recv())
 
 
-async def closed(client, timeout_s=5.0):
+async def closed(client, timeout_s=30.0):
     """Read to the end; return the close code."""
     async with asyncio.timeout(timeout_s):
         try:
@@ -96,7 +96,7 @@ async def test_reading_goes_on_while_the_engine_is_busy(stage):
         for _ in range(20):
             await client.send(SECOND)
             await client.send(END)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await (await client.ping())
         stage.engine.gate.set()
         assert [(await receive(client))["text"] for _ in range(20)] == ["16000 samples"] * 20
@@ -319,7 +319,7 @@ async def test_a_client_that_never_reads_is_cut_off_and_the_others_are_served(st
         for _ in range(4000):
             await stuck.send(name)
             await stuck.send(END)
-        await eventually(lambda: stage.admission.sessions == 1, timeout_s=10)
+        await eventually(lambda: stage.admission.sessions == 1)
         await good.send(END)
         assert (await receive(good))["is_final"]
 
@@ -350,7 +350,7 @@ async def test_a_drain_lets_an_utterance_finish_and_closes_idle_sessions(stage):
         await speaking.send(END)
         assert (await receive(speaking))["text"] == "32000 samples"
         assert await closed(speaking) == 1012
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await draining
 
 
@@ -360,7 +360,7 @@ async def test_when_the_drain_time_is_up_open_inputs_get_their_finals_and_1001(s
         await client.send(SECOND)
         await client.send("bad")
         await receive(client)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await drain(stage.listener, stage.admission, 0.05, asyncio.Event())
         assert (await receive(client))["text"] == "16000 samples"
         assert await closed(client) == 1001
@@ -374,7 +374,7 @@ async def test_a_second_signal_ends_the_drain(stage):
         await client.send("bad")
         await receive(client)
         hurry.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await drain(stage.listener, stage.admission, 3600, hurry)
         assert (await receive(client))["is_final"]
 
@@ -393,7 +393,7 @@ async def test_nobody_is_let_in_once_the_server_ends_for_whatever_reason(stage, 
         stage.engine.gate.set()
         assert (await receive(client))["text"] == "16000 samples"
         assert await closed(client) == 1001
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await stopping
 
 

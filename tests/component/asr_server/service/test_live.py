@@ -21,12 +21,12 @@ END = json.dumps({"is_speaking": False})
 ACK = json.dumps({"is_speaking": False, "is_end": True})
 
 
-async def receive(client, timeout_s=5.0):
+async def receive(client, timeout_s=30.0):
     async with asyncio.timeout(timeout_s):
         return json.loads(await client.recv())
 
 
-async def receive_all(client, timeout_s=5.0):
+async def receive_all(client, timeout_s=30.0):
     """Read up to the acknowledgement of the end."""
     messages = []
     async with asyncio.timeout(timeout_s):
@@ -35,7 +35,7 @@ async def receive_all(client, timeout_s=5.0):
     return messages
 
 
-async def closed(client, timeout_s=5.0):
+async def closed(client, timeout_s=30.0):
     """Read to the end; return the close code and the messages before it."""
     messages = []
     async with asyncio.timeout(timeout_s):
@@ -157,7 +157,7 @@ async def test_a_client_that_reads_slowly_gets_all_text_in_few_messages(stage, e
             await asyncio.sleep(0)
         stream.say_final("x" * 10)
         texts = []
-        while (message := await receive(client, 20.0))["mode"] == "2pass-online":
+        while (message := await receive(client))["mode"] == "2pass-online":
             texts.append(message["text"])
         assert "".join(texts) == "文" * 3_000_000
         assert len(texts) < 2500
@@ -180,7 +180,7 @@ async def test_who_is_silent_for_long_is_idle(stage, eventually):
 
 
 async def test_a_live_client_that_stops_sending_gets_its_words_and_is_closed(stage, eventually):
-    stage.bounds = replace(stage.bounds, idle_s=0.3)
+    stage.bounds = replace(stage.bounds, idle_s=1.0)
     await stage.start()
     async with stage.connect() as client:
         await speak(stage, client, eventually)
@@ -206,7 +206,7 @@ async def test_a_drain_waits_for_the_speaker_and_ends_who_is_silent(stage, event
         await speaking.send(END)
         assert (await receive(speaking))["text"] == "32000 samples"
         assert (await closed(speaking))[0] == 1012
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await draining
 
 
@@ -216,7 +216,7 @@ async def test_when_the_drain_time_is_up_what_was_said_is_finalised_and_closed_1
     await stage.start()
     async with stage.connect() as client:
         await speak(stage, client, eventually)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await drain(stage.listener, stage.admission, 0.05, asyncio.Event())
         code, messages = await closed(client)
     assert code == 1001

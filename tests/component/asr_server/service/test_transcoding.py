@@ -56,7 +56,7 @@ async def send_file(client, data, piece=10_000, wav_format="others"):
     await client.send(END)
 
 
-async def receive(client, timeout_s=20.0):
+async def receive(client, timeout_s=30.0):
     async with asyncio.timeout(timeout_s):
         return json.loads(await client.recv())
 
@@ -266,7 +266,7 @@ async def test_a_drain_waits_for_a_file_that_is_being_decoded(heard, encode):
         await client.send(data[1000:])
         await client.send(END)
         assert abs(await samples_of(client) - SAMPLES) < 3000
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await draining
 
 
@@ -280,7 +280,7 @@ async def test_the_end_of_a_drain_ends_what_hangs_and_says_so(heard, encode, eve
         os.kill(children()[0], 19)
         if ends:
             await client.send(END)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await drain(heard.listener, heard.admission, 0.1, asyncio.Event())
         answers = [await receive(client), await receive(client)]
         assert [answer["is_final"] for answer in answers] == [False, True]

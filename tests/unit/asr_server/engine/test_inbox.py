@@ -43,7 +43,7 @@ def test_a_message_ends_the_wait():
     waiting = threading.Thread(target=lambda: taken.put(sender.inbox.take(None)))
     waiting.start()
     sender.sent.put(messages.Cancel(1))
-    assert taken.get(timeout=5.0) == [messages.Cancel(1)]
+    assert taken.get(timeout=30.0) == [messages.Cancel(1)]
     waiting.join()
     sender.sent.put(None)
 
@@ -57,10 +57,10 @@ def test_taking_without_waiting_returns_at_once():
 def test_the_end_of_the_channel_ends_the_process_in_the_middle_of_its_work():
     sender = Sender()
     sender.sent.put(None)
-    assert sender.ended.get(timeout=5.0) == 0
+    assert sender.ended.get(timeout=30.0) == 0
 
 
 def test_a_broken_channel_ends_the_process_as_a_failure():
     sender = Sender()
     sender.sent.put(channel.ChannelError("garbage"))
-    assert sender.ended.get(timeout=5.0) == 1
+    assert sender.ended.get(timeout=30.0) == 1

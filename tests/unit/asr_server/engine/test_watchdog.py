@@ -69,11 +69,11 @@ def test_a_hang_ends_the_process(monkeypatch):
     dog = watchdog.Watchdog(time.monotonic, statuses.put)
     dog.start()
     with dog.watch("a batch of 1 for asr", 0.0):
-        assert statuses.get(timeout=5.0) == watchdog.HUNG_STATUS
+        assert statuses.get(timeout=30.0) == watchdog.HUNG_STATUS
 
 
 def test_it_says_that_the_process_runs_for_as_long_as_it_does(monkeypatch):
     monkeypatch.setattr(watchdog, "CHECK_S", 0.01)
     beats = queue.Queue()
     watchdog.Watchdog(time.monotonic, beat=lambda: beats.put("alive")).start()
-    assert [beats.get(timeout=10) for _ in range(3)] == ["alive"] * 3
+    assert [beats.get(timeout=30) for _ in range(3)] == ["alive"] * 3
