@@ -13,8 +13,10 @@ uv := $(cache)/uv-$(uv_version)/bin/uv
 venv := .venv/.synced
 helm := $(shell command -v helm || echo $(cache)/bin/helm)
 promtool := $(shell command -v promtool || echo $(cache)/bin/promtool)
-# which tests of a folder run; "make slow" picks the others
+# which tests of a folder run, and how many examples of each property; "make slow" picks the others, and all properties in full
 pick := not slow
+examples := quick
+chosen = .venv/bin/pytest -q -m "$(pick)" --hypothesis-profile $(examples)
 # tests that wait more than they compute run beside those that compute
 sockets := tests/component/asr_server/bench tests/component/asr_server/service
 gpu_python := $(or $(wildcard .venv/bin/python),python3)
@@ -48,8 +50,8 @@ check: setup ## format, lint, types, layers, and all tests that need no cluster 
 	@$(MAKE) -j3 -k --output-sync=target component-server component-sockets component-operator quick static
 	@echo "left out: the slow tests ('deselected' above); make test runs them, make slow runs them alone"
 
-slow: setup ## the tests that make check leaves out: parity with FunASR in full, recorded traffic, long runs
-	@$(MAKE) -j2 -k --output-sync=target pick=slow component-server component-sockets component-operator quick
+slow: setup ## what make check leaves out: parity with FunASR in full, recorded traffic, long runs, most examples of properties
+	@$(MAKE) -j2 -k --output-sync=target pick='slow or hypothesis' examples=full component-server component-sockets component-operator quick
 
 static: $(venv)
 	@.venv/bin/ruff format -q --check .
@@ -59,16 +61,16 @@ static: $(venv)
 	@bash -n tests/cluster/cluster tests/cluster/parts/* tests/cluster/with-cluster tests/cluster/images
 
 component-server: $(venv)
-	@.venv/bin/pytest -q -m "$(pick)" tests/component --ignore tests/component/asr_operator $(sockets:%=--ignore %)
+	@$(chosen) tests/component --ignore tests/component/asr_operator $(sockets:%=--ignore %)
 
 component-sockets: $(venv)
-	@.venv/bin/pytest -q -m "$(pick)" $(sockets)
+	@$(chosen) $(sockets)
 
 component-operator: $(venv)
-	@.venv/bin/pytest -q -m "$(pick)" tests/component/asr_operator
+	@$(chosen) tests/component/asr_operator
 
 quick: $(venv)
-	@.venv/bin/pytest -q -m "$(pick)" tests/unit tests/contract tests/charts
+	@$(chosen) tests/unit tests/contract tests/charts
 
 format: $(venv) ## format and mend what can be mended
 	@.venv/bin/ruff format .

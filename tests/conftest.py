@@ -1,4 +1,4 @@
-"""What tests of every kind share: held-out speech, and how recognised text is scored."""
+"""What tests of every kind share: held-out speech, how text is scored, how properties are tried."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -8,9 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 
 from demo_models import scoring
+
+# How long an example takes says nothing on a machine that has other work.
+settings.register_profile("full", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# For "make check"; "make slow" tries each property in full.
+settings.register_profile("quick", settings.get_profile("full"), max_examples=20)
+settings.load_profile("full")
 
 UTTERANCES = Path(__file__).parent / "data" / "utterances"
 

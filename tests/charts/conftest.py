@@ -67,6 +67,6 @@ def render(template) -> Render:
     def run(values: dict | None = None, **kwargs: Any) -> list[dict]:
         done = template(values, **kwargs)
         assert done.returncode == 0, done.stderr
-        return [each for each in yaml.safe_load_all(done.stdout) if each]
+        return [each for each in yaml.load_all(done.stdout, yaml.CSafeLoader) if each]
 
     return run

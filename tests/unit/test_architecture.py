@@ -53,6 +53,7 @@ def read_runs(target):
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("-q", action="store_true")
     parser.add_argument("-m", dest="picks", default="")
+    parser.add_argument("--hypothesis-profile", dest="examples")
     parser.add_argument("--ignore", type=Path, action="append", default=[])
     environment = {name: value for name, value in os.environ.items() if "MAKE" not in name}
     plan = subprocess.check_output(["make", "-n", target], cwd=ROOT, env=environment, text=True)
@@ -65,12 +66,14 @@ def holds(run, path):
     return not ignored and any(path.is_relative_to(folder) for folder in run.folders)
 
 
-def test_make_test_runs_every_test_once_and_make_check_all_but_the_slow_ones():
-    """But for tests/peers, which needs other people's programs: `make peers`."""
+def test_make_test_runs_every_test_and_make_check_all_but_the_slow_ones():
+    """Properties once with few examples and once with all. But for tests/peers: `make peers`."""
     runs, fast = read_runs("test"), read_runs("check")
-    assert {run.picks for run in fast} == {"not slow"}
+    assert {(run.picks, run.examples) for run in fast} == {("not slow", "quick")}
     for path in TESTS:
         in_e2e, in_peers = (path.is_relative_to(f"tests/{name}") for name in ("e2e", "peers"))
-        picks = [] if in_peers else [""] if in_e2e else ["not slow", "slow"]
-        assert sorted(run.picks for run in runs if holds(run, path)) == picks, path
+        check_and_slow = [("not slow", "quick"), ("slow or hypothesis", "full")]
+        picks = [] if in_peers else [("", None)] if in_e2e else check_and_slow
+        found = sorted((run.picks, run.examples) for run in runs if holds(run, path))
+        assert found == picks, path
         assert sum(holds(run, path) for run in fast) == (not in_e2e and not in_peers), path

@@ -171,7 +171,6 @@ def test_every_step_of_a_stream_is_that_of_automodel(automodel, models, utteranc
 WEIGHTS = st.lists(st.integers(0, 64).map(lambda n: n / 64), min_size=1, max_size=60)
 
 
-@settings(deadline=None)
 @given(weights=WEIGHTS, data=st.data())
 def test_random_weights_give_the_times_of_funasr(weights, data):
     from funasr.models.paraformer.cif_predictor import cif_wo_hidden_v1
@@ -215,7 +214,7 @@ def test_pieces_become_the_text_of_funasr(words):
 RUNS = st.lists(st.tuples(st.sampled_from([0.0, 0.05, 0.2, 0.5, 1.0]), st.integers(1, 90)))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(runs=RUNS, flicker=st.integers(0, 3), longest_ms=st.sampled_from([60000, 2000]))
 def test_random_decisions_give_the_spans_of_the_stock_machine(automodel, runs, flicker, longest_ms):
     """Silence probabilities in runs, some of which flicker, through both decision machines."""

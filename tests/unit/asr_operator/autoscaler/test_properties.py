@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr_operator.api.autoscaling import (
@@ -69,7 +69,6 @@ def samples(draw, at, pods):
 
 
 @given(data=st.data(), spec=specs())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_is_seen(data, spec):
     """Bounds, one knob a tick, a record of each change, nothing taken away in the unknown."""
     remembered = memory.restore((), NOW - data.draw(st.sampled_from([0, 3600])))
@@ -121,7 +120,6 @@ def _check_decision(decision, fleet, spec):
 
 @pytest.mark.slow
 @given(data=st.data(), desired=st.integers(1, 10), ticks=st.integers(1, 20))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_for_a_window_after_a_restart_nothing_is_taken_away(data, desired, ticks):
     spec = ScalingSpec(
         batching=BatchPolicy("Auto", 8, 1, 64), autoscaling=Autoscaling("Auto", 1, 10)

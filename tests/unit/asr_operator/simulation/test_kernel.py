@@ -6,7 +6,7 @@ from collections import defaultdict
 from itertools import count
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from asr_operator.simulation import batches, columns, kernel, run
@@ -109,7 +109,6 @@ def serve(items, limits, costs, end_s=100.0):
     return state
 
 
-@settings(max_examples=100, deadline=None)
 @given(utterances, limits_of_all_kinds, costs_of_all_kinds)
 def test_batches_and_latencies_are_those_of_an_exact_simulation(items, limits, costs):
     items = sorted(items)

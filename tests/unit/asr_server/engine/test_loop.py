@@ -205,7 +205,7 @@ CLASSES = st.sampled_from(["final", "partial", "file"])
 ARRIVALS = st.lists(st.tuples(PARTS, CLASSES, st.booleans(), st.integers(0, 3)), max_size=12)
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=list(HealthCheck))  # examples share the fixtures
 @given(arrivals=ARRIVALS, batch_size=st.integers(1, 5))
 def test_everything_that_is_not_cancelled_is_answered_once(make_front, arrivals, batch_size):
     front = make_front(batch_size=batch_size, seconds=100)

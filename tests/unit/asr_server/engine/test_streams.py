@@ -318,10 +318,10 @@ PARTS = st.lists(
     st.tuples(st.sampled_from([0, 0, 1, 2, 3]), st.integers(1, 30_000).map(lambda n: n / 16_000)),
     max_size=8,
 )
-QUICK = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SHARED = settings(suppress_health_check=list(HealthCheck))  # fixtures, by all examples
 
 
-@QUICK
+@SHARED
 @given(parts=PARTS, data=st.data(), mode=st.sampled_from(["online", "2pass"]))
 def test_any_cutting_of_the_audio_gives_the_same_words(make_front, parts, data, mode):
     front = make_front(seconds=60)
@@ -338,7 +338,7 @@ def said(caller):
     return [caller.partials.get(final.utterance, "") + final.text for final in caller.finals]
 
 
-@QUICK
+@SHARED
 @given(data=st.data(), batch_size=st.integers(1, 4), has_online=st.booleans())
 def test_every_sample_is_accounted_for_whatever_is_cancelled(
     make_front, data, batch_size, has_online

@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from asr_server.models import cif
@@ -30,7 +30,6 @@ def plain_cif(hidden, weights):
 WEIGHTS = st.lists(st.integers(0, 32).map(lambda n: n / 32), max_size=30)
 
 
-@settings(deadline=None)
 @given(rows=st.lists(WEIGHTS, min_size=1, max_size=5))
 def test_tokens_of_each_row_equal_the_plain_loop(rows):
     width = max(1, *(len(row) for row in rows))

@@ -34,7 +34,7 @@ def our_log_mel(samples):
     return fbank.log_mel(torch.from_numpy(samples)[None], 80)[0].numpy()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     samples=st.integers(0, 20_000),
     amplitude=st.sampled_from([0, 1, 30, 3000, 32767]),

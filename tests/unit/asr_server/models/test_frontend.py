@@ -38,7 +38,7 @@ def make_audio(lengths):
 
 
 @pytest.mark.parametrize(("stacked", "step"), STACKS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(lengths=st.lists(st.integers(0, 6000), min_size=1, max_size=5))
 def test_rows_of_a_batch_equal_the_plain_definition(stacked, step, lengths):
     front = make_frontend(stacked, step)
