@@ -15,8 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from asr_server.engine import feeds, pipeline, stages
-from asr_server.engine.protocols import Audio
+from asr_server.engine import banks, feeds, pipeline, stages
 from asr_server.link import messages
 from asr_server.models import tokens as token_text
 from asr_server.scheduling import pace, work
@@ -33,6 +32,7 @@ class Context:
     request: messages.OpenStream
     work_id: int
     audio: feeds.Feeds
+    bank: banks.StreamBank
     line: pipeline.Pipeline
     send: stages.Send
     pace: pace.Pace
@@ -132,10 +132,7 @@ class LiveUtterance:
         self._context.line.asr.add(
             stages.Task(
                 self._context.plan_work(self.number, "final", self.start, end, now),
-                lambda: (
-                    sounds.Sound(self._audio(self.start, end)),
-                    self._context.request.hints,
-                ),
+                lambda: (self._sound(self.start, end), self._context.request.hints),
                 self._take_words,
                 self._context.fail,
             )
@@ -172,7 +169,8 @@ class LiveUtterance:
 
     def _begin_step(self, step: _Step) -> pieces.Piece[Any]:
         self._is_stepping = True
-        return pieces.Piece(self._state, self._audio(step.start, step.end), step.last)
+        sound = self._sound(step.start, step.end)
+        return pieces.Piece(self._state, sound.audio, step.last, sound.bank)
 
     def _take_step(self, step: _Step, spoken: pieces.Spoken[Any]) -> None:
         self._waiting = None
@@ -208,5 +206,6 @@ class LiveUtterance:
         )
         self._tell()
 
-    def _audio(self, start: int, end: int) -> Audio:
-        return self._context.audio.audio(start, end)
+    def _sound(self, start: int, end: int) -> sounds.Sound:
+        context = self._context
+        return sounds.Sound(context.audio.audio(start, end), context.bank.cut(start, end))

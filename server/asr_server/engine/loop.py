@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from asr_server.engine import crew as crews
 from asr_server.engine import (
+    banks,
     feeds,
     live_utterances,
     overload,
@@ -24,6 +24,7 @@ from asr_server.engine import (
     streams,
     utterances,
 )
+from asr_server.engine import crew as crews
 from asr_server.link import messages
 from asr_server.scheduling import batch_rule, pace
 from asr_server.speech.hints import Hints
@@ -117,7 +118,13 @@ class BatchLoop:
         audio = feeds.Feeds(self._audio, request.start)
         start_s = request.start / live_utterances.SAMPLES_PER_S
         context = live_utterances.Context(
-            request, next(self._work_ids), audio, self._line, self._send, pace.Pace(start_s)
+            request=request,
+            work_id=next(self._work_ids),
+            audio=audio,
+            bank=banks.StreamBank(request.start),
+            line=self._line,
+            send=self._send,
+            pace=pace.Pace(start_s),
         )
         self._streams[request.stream_id] = streams.Stream(context)
 

@@ -78,6 +78,7 @@ class Stream:
 
     def take_endpoints(self, found: pieces.Endpoints[Any], now: float, *, last: bool) -> None:
         """Take what the VAD knows after a piece, the last or another."""
+        self._context.bank.add(found.bank)
         for span in found.ended:
             utterance = self._find_open() or self._open(span.start_ms)
             end = self._position(span.end_ms)
@@ -88,7 +89,11 @@ class Stream:
             utterance.follow(self._position(found.certain_ms), now)
         self._is_heard = last
         self._decided = self._position(found.decided_ms)
+        self._context.bank.release(self._find_unanswered())
         self._settle(at_least=SETTLE_SAMPLES)
+
+    def _find_unanswered(self) -> int:
+        return self._utterances[0].start if self._utterances else self._decided
 
     def _find_open(self) -> live_utterances.LiveUtterance | None:
         newest = self._utterances[-1] if self._utterances else None
@@ -121,7 +126,7 @@ class Stream:
     def _settle(self, *, at_least: int) -> None:
         """Tell up to where everything is answered, if that is news of `at_least` samples."""
         stream_id = self._context.request.stream_id
-        position = self._utterances[0].start if self._utterances else self._decided
+        position = self._find_unanswered()
         is_over = self._is_heard and not self._utterances
         if is_over:
             position, at_least = self._context.audio.end, 1

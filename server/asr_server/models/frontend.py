@@ -13,11 +13,11 @@ import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from asr_server.models import fbank
+from asr_server.models import fbank, ragged
 from asr_server.models.errors import ModelError
-from asr_server.speech.sounds import Sound
+from asr_server.speech.sounds import Bank, Sound
 
 Audio = NDArray[np.int16]
 
@@ -68,21 +68,26 @@ class Frontend:
         """Pad mono 16 kHz audio with zeros and copy it to the device; or its banks, if known."""
         frames = tuple(fbank.count_frames(len(row)) for row in audio)
         banks = [
-            row.bank[:count]
+            self.find_known(row.bank, 0, count) if isinstance(row, Sound) else []
             for row, count in zip(audio, frames, strict=True)
-            if isinstance(row, Sound) and self._fits(row.bank)
         ]
-        if banks and len(banks) == len(audio):
-            padded = nn.utils.rnn.pad_sequence(banks, batch_first=True)
-            return Waveforms(torch.empty(len(audio), 0), frames, padded)
-        longest = max((len(row) for row in audio), default=0)
-        samples = np.zeros((len(audio), longest), dtype=np.int16)
-        for place, row in zip(samples, audio, strict=True):
-            place[: len(row)] = row.audio if isinstance(row, Sound) else row
-        return Waveforms(torch.from_numpy(samples).to(self.device), frames)
+        if any(frames) and [sum(map(len, bank)) for bank in banks] == list(frames):
+            return Waveforms(torch.empty(len(audio), 0), frames, ragged.lay_out(banks, frames))
+        rows = [row.audio if isinstance(row, Sound) else row for row in audio]
+        return Waveforms(self.pad(rows), frames)
 
-    def _fits(self, bank: Tensor | None) -> bool:
-        return bank is not None and bank.shape[1] == self.config.n_mels
+    def pad(self, audio: Sequence[Audio]) -> Tensor:
+        """Return int16 (rows, samples) on the device, with zeros behind the shorter rows."""
+        samples = np.zeros((len(audio), max(map(len, audio), default=0)), dtype=np.int16)
+        for place, row in zip(samples, audio, strict=True):
+            place[: len(row)] = row
+        return torch.from_numpy(samples).to(self.device)
+
+    def find_known(self, bank: Bank | None, before: int, frames: int) -> list[Tensor]:
+        """Return what `Bank.cut` does; nothing of a bank of another kind."""
+        if bank is None or not bank.parts or bank.parts[0].shape[1] != self.config.n_mels:
+            return []
+        return bank.cut(before, frames)
 
     def count_steps(self, frames: int) -> int:
         """Return how many feature vectors so many 10-ms frames give."""

@@ -23,6 +23,21 @@ def stack_ends(rows: Sequence[Tensor], room: int = 0) -> Tensor:
     return stacked
 
 
+def lay_out(rows: Sequence[Sequence[Tensor]], lengths: Sequence[int]) -> Tensor:
+    """Return (rows, time, size): the parts (time, size) of each row in turn, zeros behind them.
+
+    `lengths` are the sums of their times.
+    """
+    longest, first = max(lengths), next(part for row in rows for part in row)
+    nothing = first.new_zeros(longest - min(lengths), first.shape[1])
+    parts: list[Tensor] = []
+    for row, length in zip(rows, lengths, strict=True):
+        parts += row
+        if length < longest:
+            parts.append(nothing[: longest - length])
+    return torch.cat(parts).view(len(rows), longest, first.shape[1])
+
+
 def join(heads: Sequence[Tensor], tails: Tensor, tail_lengths: Sequence[int]) -> Tensor:
     """Return each head (time, size) with the first steps of its tail behind it, zeros after that.
 
@@ -34,6 +49,16 @@ def join(heads: Sequence[Tensor], tails: Tensor, tail_lengths: Sequence[int]) ->
         row[: len(head)] = head
         row[len(head) : length] = tail[: length - len(head)]
     return joined
+
+
+def copy_ranges(rows: Tensor, starts: Sequence[int], stops: Sequence[int]) -> list[Tensor]:
+    """Return a range of the steps of each of (rows, time, size), in memory of its own."""
+    if min(starts) == max(starts) and min(stops) == max(stops):
+        parts = rows[:, starts[0] : stops[0]].unbind()
+    else:
+        ranges = zip(rows.unbind(), starts, stops, strict=True)
+        parts = tuple(row[start:stop] for row, start, stop in ranges)
+    return [part.clone() for part in parts]
 
 
 def windows(rows: Tensor, starts: Sequence[int], length: int) -> list[Tensor]:

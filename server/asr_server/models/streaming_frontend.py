@@ -1,7 +1,8 @@
 """Front end of audio that is still being spoken: the same features, as soon as they are complete.
 
 A stream carries the last samples that later steps still need, and how many steps it has had. So the
-features of a stream are those of the whole recording, wherever its audio was cut.
+features of a stream are those of the whole recording, wherever its audio was cut. Frames of the
+filter bank that are known, from before or from another model, are not computed again.
 """
 
 from collections.abc import Sequence
@@ -11,25 +12,36 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asr_server.models import fbank
+from asr_server.models import fbank, ragged
 from asr_server.models.frontend import Audio, Frontend
+from asr_server.speech.sounds import Bank
 
 
 @dataclass(frozen=True, slots=True)
 class Carry:
-    """What a stream keeps between two pieces: mono 16 kHz int16 samples, and the steps so far."""
+    """What a stream keeps between two pieces: mono 16 kHz int16 samples, and the steps so far.
+
+    `known` are the first frames of these samples, (frames, bins), in parts.
+    """
 
     audio: Audio
     steps: int
+    known: Sequence[Tensor] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The audio of `steps` new steps; the first is around the 10-ms frame `offset` of it."""
+    """The audio of `steps` new steps; the first is around the 10-ms frame `offset` of it.
+
+    It has so many `frames`, of which the first `known_frames` are `known`, in parts.
+    """
 
     audio: Audio
     offset: int
     steps: int
+    frames: int
+    known: Sequence[Tensor]
+    known_frames: int
 
 
 START = Carry(np.zeros(0, dtype=np.int16), 0)
@@ -41,40 +53,86 @@ class StreamingFrontend:
     def __init__(self, front: Frontend):
         self.front = front
 
-    def extend(self, carry: Carry, audio: Audio, *, last: bool) -> tuple[Carry, Stretch]:
+    def extend(
+        self, carry: Carry, audio: Audio, *, last: bool, bank: Bank | None = None
+    ) -> tuple[Carry, Stretch]:
         """Return what is kept after more audio, and the steps that it completes.
 
-        At the end of a stream the last frame stands in for those that do not come.
+        At the end of a stream the last frame stands in for those that do not come. Where the audio
+        completes steps, nothing is known of what is kept.
         """
         every = self.front.config.lfr_n
         right = self.front.config.lfr_m - 1 - self.front.left
         samples = np.concatenate([carry.audio, audio])
-        first = self._first_frame(carry.steps)
-        frames = first + fbank.count_frames(len(samples))
+        first, fresh = self._first_frame(carry.steps), fbank.count_frames(len(samples))
+        frames = first + fresh
         complete = -(-frames // every) if last else (frames - 1 - right) // every + 1
         steps = max(carry.steps, complete)
         rest = samples[(self._first_frame(steps) - first) * fbank.SHIFT_SAMPLES :].copy()
+        known = carry.known
+        before, odd = divmod(len(carry.audio), fbank.SHIFT_SAMPLES)
+        if bank is not None and not odd:
+            known = self.front.find_known(bank, before, fresh)
         offset = carry.steps * every - first
-        return Carry(rest, steps), Stretch(samples, offset, steps - carry.steps)
+        kept = Carry(rest, steps, carry.known if steps == carry.steps else ())
+        known_frames = sum(map(len, known))
+        return kept, Stretch(samples, offset, steps - carry.steps, fresh, known, known_frames)
 
     def count_samples(self, carry: Carry) -> int:
         """Return how long a stream is so far."""
         return self._first_frame(carry.steps) * fbank.SHIFT_SAMPLES + len(carry.audio)
 
-    def features(self, stretches: Sequence[Stretch]) -> Tensor:
+    def energies(self, stretches: Sequence[Stretch]) -> Tensor:
+        """Return the filter banks, float32 (rows, most frames, n_mels)."""
+        missing = [each.frames - each.known_frames for each in stretches]
+        rows = [each.known for each in stretches]
+        if most := max(missing):
+            audio = [each.audio[each.known_frames * fbank.SHIFT_SAMPLES :] for each in stretches]
+            fresh = fbank.log_mel(self.front.pad(audio), self.front.config.n_mels)
+            if not any(rows):
+                return fresh
+            rows = [
+                (*row, part if count == most else part[:count])
+                for row, part, count in zip(rows, fresh.unbind(), missing, strict=True)
+            ]
+        return ragged.lay_out(rows, [each.frames for each in stretches])
+
+    def keep(
+        self, carries: Sequence[Carry], stretches: Sequence[Stretch], energies: Tensor
+    ) -> list[tuple[Carry, Tensor]]:
+        """Return what is kept after stretches, with the frames known, and the frames that are new.
+
+        They are copies: no stream keeps alive what its whole batch had.
+        """
+        fresh = ragged.copy_ranges(
+            energies,
+            [each.known_frames for each in stretches],
+            [each.frames for each in stretches],
+        )
+        kept = []
+        for place, (carry, stretch, bank) in enumerate(zip(carries, stretches, fresh, strict=True)):
+            count = fbank.count_frames(len(carry.audio))
+            if count <= len(bank):
+                known = bank[len(bank) - count :]
+            else:
+                known = energies[place, stretch.frames - count : stretch.frames].clone()
+            kept.append((Carry(carry.audio, carry.steps, (known,)), bank))
+        return kept
+
+    def features(self, stretches: Sequence[Stretch], energies: Tensor | None = None) -> Tensor:
         """Compute the steps of each stretch: float32 (rows, most steps, n_mels * lfr_m).
 
         What comes beyond the steps of a row is unspecified.
         """
         front = self.front
-        waveforms = front.load([stretch.audio for stretch in stretches])
         steps = max(stretch.steps for stretch in stretches)
-        if max(waveforms.frames) == 0:
+        frames = [stretch.frames for stretch in stretches]
+        if max(frames) == 0:
             width = front.config.n_mels * front.config.lfr_m
             return torch.zeros(len(stretches), steps, width, device=front.device)
-        energies = fbank.log_mel(waveforms.samples, front.config.n_mels)
-        offsets = [stretch.offset for stretch in stretches]
-        return front.stack(energies, waveforms.frames, offsets, steps)
+        if energies is None:
+            energies = self.energies(stretches)
+        return front.stack(energies, frames, [stretch.offset for stretch in stretches], steps)
 
     def _first_frame(self, steps: int) -> int:
         """Return the first frame that the step after so many needs."""

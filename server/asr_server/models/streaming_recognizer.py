@@ -133,6 +133,7 @@ class _Run:
         self.last = piece.last
         self.step_samples = step_samples
         self.audio = np.concatenate([state.waiting, piece.audio])
+        self.bank = None if len(state.waiting) else piece.bank
         self.size, self.carry, self.memory = state.size, state.carry, state.memory
         self.pieces = list(state.unfinished)
         self.is_done = False
@@ -150,7 +151,8 @@ class _Run:
         self.is_done = len(audio) < self.step_samples
         if len(audio) < _STEP_SAMPLES:
             audio = _NO_AUDIO  # FunASR ends with the steps that it has seen already
-        self.carry, stretch = front.extend(self.carry, audio, last=self.is_done)
+        self.carry, stretch = front.extend(self.carry, audio, last=self.is_done, bank=self.bank)
+        self.bank = None  # it is that of one step
         return stretch
 
     def describe(self) -> Spoken[UtteranceState]:

@@ -82,29 +82,39 @@ class StreamingVad:
         self, runs: Sequence["_Run"], stretches: Sequence[streaming_frontend.Stretch]
     ) -> None:
         past = torch.stack([run.state.past for run in runs], dim=1)
-        features = self.front.features(stretches).to(past.dtype)
+        energies = self.front.energies(stretches)
+        features = self.front.features(stretches, energies).to(past.dtype)
         silence, known = self.network(features, past)
         steps = [stretch.steps for stretch in stretches]
         pasts = ragged.windows(known, steps, past.shape[2])
         speech = endpointing.classify(silence.cpu().numpy(), self.config)
-        for run, count, flags, own_past in zip(runs, steps, speech, pasts, strict=True):
+        carries = self.front.keep([run.state.carry for run in runs], stretches, energies)
+        for run, count, flags, own_past, (carry, bank) in zip(
+            runs, steps, speech, pasts, carries, strict=True
+        ):
             heard, ended = endpointing.follow(
                 run.state.heard, flags[:count], self.config, vad.MAX_END_SILENCE_MS
             )
-            run.state = VadState(run.state.carry, own_past, heard)
+            run.state = VadState(carry, own_past, heard)
             run.ended += ended
+            run.bank.append(bank)
 
     def _describe(self, run: "_Run") -> Endpoints[VadState]:
         heard = run.state.heard
         if run.piece.last:
             received_ms = self.front.count_samples(run.state.carry) // _SAMPLES_PER_MS
             ended = (*run.ended, *endpointing.finish(heard))
-            return Endpoints(run.state, ended, None, received_ms, received_ms)
+            return Endpoints(run.state, ended, None, received_ms, received_ms, run.bank)
         start = None if heard.start is None else heard.start * endpointing.FRAME_MS
         decided_ms = heard.find_decided(self.config) * endpointing.FRAME_MS
         certain = heard.find_certain(self.config, vad.MAX_END_SILENCE_MS)
         return Endpoints(
-            run.state, tuple(run.ended), start, decided_ms, certain * endpointing.FRAME_MS
+            run.state,
+            tuple(run.ended),
+            start,
+            decided_ms,
+            certain * endpointing.FRAME_MS,
+            run.bank,
         )
 
 
@@ -115,6 +125,7 @@ class _Run:
         self.piece = piece
         self.state = piece.state
         self.ended: list[Span] = []
+        self.bank: list[Tensor] = []
         self.taken = 0
         self.is_done = False
 

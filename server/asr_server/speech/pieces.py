@@ -4,12 +4,14 @@ A model's state of one stream is a value that only that model understands: a ste
 and returns the new one, and never changes the old, so that a batch that failed can be tried again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from asr_server.speech.sounds import Bank
 from asr_server.speech.spans import Span
 
 State = TypeVar("State")
@@ -17,11 +19,15 @@ State = TypeVar("State")
 
 @dataclass(frozen=True, slots=True)
 class Piece(Generic[State]):
-    """The next audio of one stream, mono 16 kHz int16; `last` when no more follows."""
+    """The next audio of one stream, mono 16 kHz int16; `last` when no more follows.
+
+    Its `bank` may be known, with frames of the audio before it.
+    """
 
     state: State
     audio: NDArray[np.int16]
     last: bool = False
+    bank: Bank | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,7 @@ class Endpoints(Generic[State]):
     before it belongs to that span whatever follows; a streaming recogniser takes no more, so that
     its words do not depend on how the audio was cut. It is where the span would end if no speech
     came any more, or how far the audio is known, whichever is earlier; any value when none is open.
+    `bank`: the parts of the filter bank that became known, behind those of the pieces before.
     """
 
     state: State
@@ -41,6 +48,7 @@ class Endpoints(Generic[State]):
     open_since: int | None
     decided_ms: int
     certain_ms: int
+    bank: Sequence[Any] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asr_server.models import fbank
 from asr_server.speech.pieces import Piece
 
 LENGTHS = st.lists(st.sampled_from([0, 1, 159, 399, 960, 9600, 50_000]), max_size=12)
@@ -13,6 +15,7 @@ LENGTHS = st.lists(st.sampled_from([0, 1, 159, 399, 960, 9600, 50_000]), max_siz
 def run_streams(vad, recordings, cuts):
     """Feed recordings in pieces of these lengths, each batch the next piece of all of them."""
     states = [vad.start() for _ in recordings]
+    banks = [[torch.empty(0, 80)] for _ in recordings]
     found = [[] for _ in recordings]
     for turn in range(max(map(len, cuts)) + 1):
         rows = [row for row, lengths in enumerate(cuts) if turn <= len(lengths)]
@@ -25,9 +28,13 @@ def run_streams(vad, recordings, cuts):
         for row, piece, after in zip(rows, pieces, vad.advance(pieces), strict=True):
             states[row] = after.state
             found[row] += after.ended
+            banks[row] += after.bank
+            assert all(part.untyped_storage().nbytes() == part.nbytes for part in after.bank)
             if piece.last:
                 assert after.open_since is None
                 assert after.decided_ms == len(recordings[row]) // 16
+                whole = fbank.log_mel(torch.from_numpy(recordings[row])[None], 80)[0]
+                torch.testing.assert_close(torch.cat(banks[row]), whole, atol=1e-4, rtol=0)
     return found
 
 

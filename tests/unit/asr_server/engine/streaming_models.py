@@ -14,6 +14,20 @@ FRAME, FRAME_MS = 160, 10
 PATIENCE, LOOKAHEAD, LONGEST = 20, 5, 300  # frames
 
 
+def frames_of(audio):
+    """Return a bank: its frames are the samples."""
+    count = len(audio) // FRAME
+    return audio[: count * FRAME].reshape(count, FRAME).copy()
+
+
+def check_bank(audio, bank, *, before):
+    """See that a bank is that of the audio and its past; return how many frames it has of it."""
+    known = np.concatenate([np.zeros((0, FRAME), np.int16), *bank.cut(before, 1 << 20)])[before:]
+    count = min(len(known), len(audio) // FRAME)
+    assert np.array_equal(known[:count], frames_of(audio)[:count])
+    return count
+
+
 @dataclass(frozen=True)
 class VadState:
     rest: np.ndarray
@@ -56,7 +70,8 @@ class StreamingVad:
         audio = np.concatenate([piece.state.rest, piece.audio])
         frames = len(audio) // FRAME
         state, ended = piece.state, []
-        for frame in audio[: frames * FRAME].reshape(frames, FRAME).any(axis=1).tolist():
+        bank = frames_of(audio)
+        for frame in bank.any(axis=1).tolist():
             state, span = state.hear(frame)
             ended += [span] if span else []
         if piece.last and state.start is not None:
@@ -66,7 +81,9 @@ class StreamingVad:
         open_since = None if state.start is None else state.start * FRAME_MS
         decided = state.frames if state.start is None else state.start
         certain = min(state.frames, state.spoken + LOOKAHEAD)
-        return Endpoints(state, tuple(ended), open_since, decided * FRAME_MS, certain * FRAME_MS)
+        known = [bank] if frames else []
+        spans = (decided * FRAME_MS, certain * FRAME_MS)
+        return Endpoints(state, tuple(ended), open_since, *spans, known)
 
 
 class StreamingRecognizer:
@@ -90,6 +107,9 @@ class StreamingRecognizer:
     def _advance(self, piece):
         step_samples, steps = piece.state
         assert len(piece.audio) < step_samples if piece.last else len(piece.audio) == step_samples
+        if piece.bank is not None:
+            before = min(3, steps * step_samples // FRAME)
+            assert check_bank(piece.audio, piece.bank, before=before) == len(piece.audio) // FRAME
         digest = int(piece.audio.astype(np.int64).sum())
         tokens = (f"s{steps}", f"d{digest}") if digest else ()
         return Spoken((step_samples, steps + 1), tokens)

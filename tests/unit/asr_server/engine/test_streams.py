@@ -48,6 +48,12 @@ def test_2pass_adds_partials_and_then_recognises_the_utterance_as_a_whole(front,
     assert caller.outcome == "ended"
 
 
+def test_an_utterance_is_recognised_from_the_bank_that_its_stream_has(front):
+    caller = talk(front, (0, 0.5), (7, 1.5), (0, 1.0), cuts=every(60, 3.0))
+    assert spans(caller) == [("t7.", 500, 2050)]
+    assert front.models.frames_used == 155
+
+
 def test_partials_follow_speech_in_steps(front):
     caller = talk(front, (7, 1.5), (0, 1.0), cuts=every(60, 2.5))
     assert caller.partials == {0: "s0 d67200 s1 d67200"}

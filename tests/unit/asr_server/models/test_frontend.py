@@ -60,7 +60,7 @@ def test_features_of_a_bank_that_was_filled_in_chunks_are_those_of_the_audio(sta
     bank = torch.full((2, waveforms.frames[0], 80), torch.nan)
     for start in range(0, waveforms.frames[0], chunk):
         front.fill_bank(waveforms, bank, start, min(start + chunk, waveforms.frames[0]))
-    heard = [sounds.Sound(row, own) for row, own in zip(audio, bank, strict=True)]
+    heard = [sounds.Sound(row, sounds.Bank([own])) for row, own in zip(audio, bank, strict=True)]
     shared = front.load(heard)
     assert shared.frames == waveforms.frames
     for row, expected, frames in zip(
@@ -85,11 +85,18 @@ def test_a_part_of_a_recording_has_the_features_of_its_own_samples():
     )
 
 
-@pytest.mark.parametrize("other", [None, torch.zeros(100, 40)], ids=["none", "of another width"])
+@pytest.mark.parametrize(
+    "other",
+    [None, [], [torch.zeros(100, 40)], [torch.zeros(97, 80)]],
+    ids=["none", "empty", "of another width", "too short"],
+)
 def test_a_batch_in_which_not_every_bank_fits_is_computed_from_audio(other):
     front = make_frontend(7, 6)
     audio = make_audio([16000, 16000])
-    heard = [sounds.Sound(audio[0], other), sounds.Sound(audio[1], torch.zeros(98, 80))]
+    heard = [
+        sounds.Sound(audio[0], None if other is None else sounds.Bank(other)),
+        sounds.Sound(audio[1], sounds.Bank([torch.zeros(98, 80)])),
+    ]
     torch.testing.assert_close(
         front.features(front.load(heard)), front.features(front.load(audio)), atol=0, rtol=0
     )

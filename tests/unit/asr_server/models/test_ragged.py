@@ -26,6 +26,23 @@ def test_windows_own_their_memory(starts):
         assert window.untyped_storage().nbytes() == window.nbytes == 24
 
 
+@pytest.mark.parametrize("stops", [[4, 4], [4, 2]])
+def test_ranges_own_their_memory(stops):
+    rows = torch.arange(12.0).view(2, 6, 1)
+    found = ragged.copy_ranges(rows, [1, 1], stops)
+    for row, stop, own in zip(rows, stops, found, strict=True):
+        assert torch.equal(own, row[1:stop])
+        assert own.untyped_storage().nbytes() == own.nbytes
+
+
+@pytest.mark.parametrize("lengths", [[3, 3], [3, 1], [0, 3]])
+def test_parts_lie_behind_each_other_and_zeros_behind_them(lengths):
+    rows = [[torch.full((1, 2), float(k + 1)) for k in range(length)] for length in lengths]
+    laid = ragged.lay_out(rows, lengths)
+    numbers = [[k + 1 if k < length else 0 for k in range(3)] for length in lengths]
+    assert laid[..., 0].tolist() == laid[..., 1].tolist() == numbers
+
+
 def test_tails_follow_their_heads_without_a_gap():
     heads = [torch.ones(2, 1), torch.ones(0, 1), torch.ones(3, 1)]
     tails = torch.tensor([[5.0, 6.0], [7.0, 8.0], [9.0, 9.0]])[..., None]
