@@ -20,6 +20,7 @@ from asr_server.metrics import Metrics
 from asr_server.service import bounds, engine_process, gpu, measure, watched_files
 from asr_server.service.admission import LOADING, Admission
 from asr_server.service.connection import Surroundings
+from asr_server.service.door import Door
 from asr_server.service.drain import drain
 from asr_server.service.engine_link import EngineLink
 from asr_server.service.health import Health
@@ -63,13 +64,14 @@ class Server:
         flags = _flags(found)
         self._link = EngineLink(arena, _batch_limits(flags), reports.observe)
         self._pressure = Pressure(self._link, metrics.server)
+        self._door = Door(self._pressure.find_room, metrics.server.waiting_sessions)
         command = engine_process.build_command(found)
         self._engine = engine_process.EngineProcess(command, self._link, metrics.engine, self._open)
         self._admission = Admission(
             metrics.session,
             found.max_sessions,
             found.max_sessions_per_address,
-            self._pressure.is_high,
+            self._door,
         )
         budget = bounds.AudioBudget(arena.samples)
         limits = SessionLimits(found.max_utterance_s, found.max_utterance_s, REPLIES)
@@ -123,7 +125,7 @@ class Server:
         tasks = [
             self._engine.run(),
             self._listener.sweep(),
-            measure.watch_loop_lag(self._metrics.server, self._pressure.look),
+            measure.watch_loop_lag(self._metrics.server, self._look),
             measure.watch_cpu(self._metrics.server),
         ]
         if self._settings.live_config is not None:
@@ -133,6 +135,10 @@ class Server:
         if self._settings.device != "cpu":
             tasks.append(gpu.watch_gpu(self._metrics.registry, gpu.open_nvml))
         return tasks
+
+    def _look(self, lag_s: float, now: float) -> None:
+        self._pressure.look(lag_s, now)
+        self._door.let_in()
 
     def _open(self) -> None:
         if self._admission.closed is LOADING:

@@ -211,11 +211,15 @@ class ServerMetrics:
         )
         self.stream_limit = Gauge(
             "asr_stream_limit",
-            "Live streams with which new sessions are refused, learned while the server was late;"
-            " +Inf: none is known.",
+            "Live streams with which newcomers have to wait: it follows from how many were carried;"
+            " +Inf: there is no limit.",
             registry=registry,
         )
-        self.stream_limit.set(float("inf"))
+        self.waiting_sessions = Gauge(
+            "asr_waiting_sessions",
+            "Newcomers that wait to be let in, some seconds at most.",
+            registry=registry,
+        )
         self.cpu_limited_s = Counter(
             "asr_cpu_limited_seconds_total",
             "CPU seconds used, over the CPUs that the limit of the container allows: it grows by 1"

@@ -47,6 +47,7 @@ NAMES = {
     "asr_stage_seconds": {"stage"},
     "asr_stream_limit": set(),
     "asr_utterances_total": {"outcome"},
+    "asr_waiting_sessions": set(),
 }
 
 

@@ -16,7 +16,7 @@ FRAMES, FRAME = 25, bytes(3200)  # 2.5 s of silence
 
 def measure() -> list[Figure]:
     """Return what the front grows by per session, once it is warm."""
-    with Server("--max-sessions=2000") as server:
+    with Server("--max-sessions=2000", "--shed-late-ms=0") as server:
         few_kib, many_kib = asyncio.run(_grow(server))
     detail = (
         f"front process, {MANY} 2pass sessions that are silent after 2.5 s of audio, over {FEW}"

@@ -1,71 +1,86 @@
-"""How many live streams a server lets in after it was late. Pure: `now` is an argument.
+"""How many live streams a server lets in. Pure: `now` is an argument.
 
-The ladder's last step refuses new sessions while those that are in are late. Of a crowd that comes
-within seconds all are in by then; but the next crowd need not be. So an overload teaches a limit.
+What a stream costs is seen seconds after it came: when its first words, and then its first final,
+are due. Of a crowd that comes within three seconds all are in by then: lateness alone lets in too
+many; and a server that is not late yet says nothing of how many more it would carry: engines that
+are busy all the time may well be in time. So a number is let in that follows from what was carried.
 
-1. The first window of an overload in which no more come tells it: the share of what was spoken that
-   was settled is the share of the open streams that front and engine carry. Later windows say less:
-   who is two seconds late computes larger batches, and carries more.
-2. The limit is never below half of the streams that were there, and a few streams teach nothing.
-3. It grows while nothing is late and most places are taken, and is forgotten after some minutes.
+1. A server begins with a few. Where nothing was left undone for `PROOF_S`, those who were there all
+   the time are proved, and half as many again may come.
+2. A server that begins to leave partials out has enough: no more come than are there. A few say
+   nothing: that is a machine that was busy for a moment.
+3. One that is late for `LESSON_S`, or whose front is, has too many: four fifths of them, once for
+   each overload.
+4. After 2 or 3 only a fifth more than are proved may come, for some minutes.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-WINDOW_S = 2.0  # between two observations
-LATE_RATIO = 0.75  # of a window: then it is one of an overload
-MARGIN, LEAST_SHARE = 0.95, 0.5
-FEW_STREAMS, STABLE_RATIO = 16, 1.05
-TAKEN, MORE_RATIO = 0.9, 1.05
+from asr_server.scheduling.shedding import Step
+
+FEW_STREAMS, ENOUGH_STREAMS, LEAST_STREAMS = 64, 16, 4
+PROOF_S = 3.0  # a stream that is there so long has had its first partials
+UNTRIED_RATIO, TRIED_RATIO = 1.5, 1.2
+LESSON_S, KEPT_RATIO = 1.0, 0.8
 MEMORY_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
-    """One window: open streams, those that sent audio, and the seconds spoken and settled.
+class Look:
+    """What one look saw: how many streams are open, and how much is left undone."""
 
-    `late_ratio`: for which part of it live work was late, or the front.
-    """
-
+    at: float
     streams: int
-    speaking: int
-    spoken_s: float
-    settled_s: float
-    late_ratio: float
+    step: Step
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """`streams` is how many are let in; infinite while that is not known.
+    """`streams` is how many are let in.
 
-    `learned_at` is when that was learned, `in_overload` whether the overload of then goes on, and
-    `were_open` how many streams were open in the last window.
+    `looks` are those of the last `PROOF_S`. `late_since` is since when they show that too many are
+    there, `is_taught` whether this overload has had its effect, `strained_at` when there were
+    enough or too many last.
     """
 
-    streams: float = math.inf
-    learned_at: float = -math.inf
-    in_overload: bool = False
-    were_open: int = 0
+    streams: float = FEW_STREAMS
+    looks: tuple[Look, ...] = field(default=())
+    late_since: float | None = None
+    is_taught: bool = False
+    strained_at: float = -math.inf
 
-    def after(self, seen: Observation, now: float) -> "Capacity":
-        """Return what is known after one more window."""
-        return replace(self._judge(seen, now), were_open=seen.streams)
+    def after(self, streams: int, step: Step, now: float) -> "Capacity":
+        """Return what is known after a look, of which there are some in a second."""
+        before = self.looks[-1].step if self.looks else Step.NOTHING
+        looks = tuple(look for look in self.looks if look.at >= now - PROOF_S)
+        seen = replace(self, looks=(*looks, Look(now, streams, step)))
+        if step >= Step.REFUSE:
+            return seen._learn(now)
+        seen = replace(seen, late_since=None, is_taught=self.is_taught and seen._was_late)
+        if before < Step.NO_PARTIALS <= step:
+            return seen._keep(1.0, ENOUGH_STREAMS, now)
+        return seen._prove(now)
 
-    def _judge(self, seen: Observation, now: float) -> "Capacity":
-        if seen.late_ratio >= LATE_RATIO:
-            return self if self.in_overload else self._learn(seen, now)
-        if now - self.learned_at > MEMORY_S:
-            return Capacity()
-        if seen.late_ratio:
+    @property
+    def _was_late(self) -> bool:
+        return any(look.step >= Step.REFUSE for look in self.looks)
+
+    def _learn(self, now: float) -> "Capacity":
+        since = now if self.late_since is None else self.late_since
+        if self.is_taught or now - since < LESSON_S:
+            return replace(self, late_since=since)
+        return replace(self._keep(KEPT_RATIO, LEAST_STREAMS, now), late_since=since, is_taught=True)
+
+    def _keep(self, ratio: float, least: int, now: float) -> "Capacity":
+        most = max(look.streams for look in self.looks)
+        streams = min(self.streams, max(least, ratio * most))
+        return replace(self, streams=streams, strained_at=now)
+
+    def _prove(self, now: float) -> "Capacity":
+        whole = now - self.looks[0].at >= PROOF_S * 0.9
+        if not whole or any(look.step for look in self.looks):
             return self
-        is_full = seen.streams >= TAKEN * self.streams
-        streams = self.streams * MORE_RATIO if is_full else self.streams
-        return replace(self, streams=streams, in_overload=False)
-
-    def _learn(self, seen: Observation, now: float) -> "Capacity":
-        if seen.speaking < FEW_STREAMS or seen.streams > STABLE_RATIO * self.were_open:
-            return self
-        share = seen.settled_s / seen.spoken_s if seen.settled_s < seen.spoken_s else 1.0
-        streams = seen.streams * max(LEAST_SHARE, MARGIN * share)
-        return Capacity(streams, learned_at=now, in_overload=True)
+        more = UNTRIED_RATIO if now - self.strained_at > MEMORY_S else TRIED_RATIO
+        proved = min(look.streams for look in self.looks)
+        return replace(self, streams=max(self.streams, more * proved, proved + 1))

@@ -1,15 +1,17 @@
 """Whether a new session is let in: decided before the upgrade, counted once the session is there.
 
 A half-open handshake takes no place. A full server stays ready: it says 503 and when to try again.
+Where there are places, but no more live streams would be carried, newcomers wait at the `Door`.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 from asr_server.metrics import SessionMetrics
+from asr_server.service.door import Door
 
 Reason = Literal["full", "address", "overloaded", "draining", "loading"]
 
@@ -26,7 +28,7 @@ class Refusal:
 LOADING = Refusal("loading", "The models are being loaded.", 5)
 DRAINING = Refusal("draining", "This server is shutting down.", 1)
 FULL = Refusal("full", "All sessions of this server are taken.", 2)
-OVERLOADED = Refusal("overloaded", "This server is late with the sessions that it has.", 5)
+OVERLOADED = Refusal("overloaded", "This server carries no more sessions now.", 2)
 ADDRESS = Refusal("address", "All sessions of this address are taken.", 5)
 
 
@@ -38,10 +40,10 @@ class Admission:
         metrics: SessionMetrics,
         max_sessions: int,
         max_sessions_per_address: int,
-        is_overloaded: Callable[[], bool] = lambda: False,
+        door: Door | None = None,
     ) -> None:
         self._metrics = metrics
-        self.is_overloaded = is_overloaded
+        self._door = door
         self._per_address: Counter[str] = Counter()
         self._max_per_address = max_sessions_per_address
         self.closed: Refusal | None = LOADING
@@ -61,12 +63,26 @@ class Admission:
         self.max_sessions = max_sessions
         self._metrics.session_limit.set(max_sessions)
 
-    def refuse(self, address: str) -> Refusal | None:
-        """Decide about a session from this address; count and return why it is refused."""
+    def close(self, refusal: Refusal) -> None:
+        """Let nobody in any more, for this reason."""
+        self.closed = refusal
+        if self._door is not None:
+            self._door.close()
+
+    async def admit(self, address: str) -> Refusal | None:
+        """Wait until a session from this address may begin, for some seconds at most.
+
+        Count and return why it is refused; None: it may begin.
+        """
         refusal = self._decide(address)
-        if refusal is not None:
-            self._metrics.refused_sessions.labels(refusal.reason).inc()
-        return refusal
+        if refusal is None and self._door is not None:
+            entered = await self._door.enter()
+            refusal = self._decide(address) or (None if entered else OVERLOADED)
+        return self._count_refusal(refusal)
+
+    def refuse(self, address: str) -> Refusal | None:
+        """Decide whether there is a place for a session that was admitted; as `admit`."""
+        return self._count_refusal(self._decide(address))
 
     @contextmanager
     def count(self, address: str) -> Iterator[None]:
@@ -79,13 +95,16 @@ class Admission:
             if not self._per_address[address]:
                 del self._per_address[address]
 
+    def _count_refusal(self, refusal: Refusal | None) -> Refusal | None:
+        if refusal is not None:
+            self._metrics.refused_sessions.labels(refusal.reason).inc()
+        return refusal
+
     def _decide(self, address: str) -> Refusal | None:
         if self.closed is not None:
             return self.closed
         if self.sessions >= self.max_sessions:
             return FULL
-        if self.is_overloaded():
-            return OVERLOADED
         if 0 < self._max_per_address <= self._per_address[address]:
             return ADDRESS
         return None

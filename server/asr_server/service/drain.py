@@ -17,7 +17,7 @@ async def drain(
     Sessions get close code 1012 when nothing is owed to them. When the time is up, open inputs are
     ended in the clients' place, their finals are sent if they come soon, and the code is 1001.
     """
-    admission.closed = DRAINING
+    admission.close(DRAINING)
     logger.info("draining", extra={"fields": {"sessions": admission.sessions}})
     ways_out = [asyncio.create_task(listener.wait_empty()), asyncio.create_task(hurry.wait())]
     await asyncio.wait(ways_out, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)

@@ -110,7 +110,7 @@ class Listener:
 
     async def stop(self) -> None:
         """Let nobody in, give every session its finals if they come soon, close all."""
-        self._admission.closed = DRAINING
+        self._admission.close(DRAINING)
         for connection in self._connections:
             connection.finish_input()
         with contextlib.suppress(TimeoutError):
@@ -122,13 +122,13 @@ class Listener:
         if self._server is not None:
             self._server.close(close_connections=False)
 
-    def _admit(self, socket: ServerConnection, request: Request) -> Response | None:
+    async def _admit(self, socket: ServerConnection, request: Request) -> Response | None:
         # What the library takes for an upgrade is its affair: whoever asks for any shows a token.
         if not request.headers.get_all("Upgrade"):
             return None  # the library answers that this is a WebSocket port
         if not self._knows(request):
             return self._refuse_unknown(socket)
-        refusal = self._admission.refuse(peer_address(socket))
+        refusal = await self._admission.admit(peer_address(socket))
         if refusal is None:
             return None
         response = socket.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, refusal.message + "\n")

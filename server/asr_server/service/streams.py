@@ -14,7 +14,6 @@ from asr_server.link import messages
 from asr_server.link.arena import Arena
 from asr_server.link.channel import FrontChannel
 from asr_server.service.live_stream import Deliver, LiveStream
-from asr_server.service.progress import Progress, Tally
 from asr_server.service.trial import Trial
 from asr_server.speech import audio, effects
 from asr_server.speech.audio import Samples
@@ -81,7 +80,6 @@ class Streams:
         self._in_engine: set[int] = set()
         self._fed: set[int] = set()
         self._flushed = 0  # streams of which the last flush had audio
-        self._tally = Tally()
         self._unheard: set[int] = set()  # told of to the engine since it last said anything
         self._trial = Trial()
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -111,10 +109,6 @@ class Streams:
     def open_streams(self) -> int:
         """How many inputs are open."""
         return len(self._open)
-
-    def take_progress(self) -> Progress:
-        """Return what happened since the last call."""
-        return self._tally.take(len(self._open))
 
     def unsettled_s(self) -> float:
         """Return the seconds of audio that are not answered and may hold speech."""
@@ -148,7 +142,6 @@ class Streams:
         stored = stream.audio.append(samples, now)
         if stored and stream_id in self._in_engine:
             self._fed.add(stream_id)
-            self._tally.hear(stream_id, stored, now)
             if "flush" not in self._timers:
                 self._start_timer("flush", plan_flush(self._flushed), self._flush)
         return stored
@@ -205,7 +198,6 @@ class Streams:
         stream = self._open.get(message.stream_id)
         if stream is None:
             return
-        settled = stream.audio.settled
         match message:
             case messages.Partial():
                 stream.deliver(stream.take_partial(message))
@@ -221,7 +213,6 @@ class Streams:
                 stream.deliver(effects.StreamDone())
             case messages.StreamFailed(reason=reason):
                 self._fail(message.stream_id, reason)
-        self._tally.settle(stream.audio.settled - settled)
 
     def _fail(self, stream_id: int, reason: str) -> None:
         stream = self._open.get(stream_id)
@@ -236,7 +227,6 @@ class Streams:
             self._ended.discard(stream_id)
             self._fed.discard(stream_id)
             self._unheard.discard(stream_id)
-            self._tally.forget(stream_id)
             stream.audio.release()
             self._clear(stream_id)
 

@@ -13,6 +13,7 @@ from asr_server.metrics import Metrics
 from asr_server.service import bounds
 from asr_server.service.admission import Admission
 from asr_server.service.connection import Surroundings
+from asr_server.service.door import Door
 from asr_server.service.engine_link import Stored
 from asr_server.service.listener import Endpoint, Listener
 from asr_server.speech.effects import FinalText, PartialText, SessionLimits, StreamDone
@@ -101,7 +102,9 @@ class Stage:
     def __init__(self):
         self.engine = FakeEngine()
         self.metrics = Metrics()
-        self.admission = Admission(self.metrics.session, 5, 0)
+        self.room = float("inf")
+        self.door = Door(lambda: self.room, self.metrics.server.waiting_sessions)
+        self.admission = Admission(self.metrics.session, 5, 0, self.door)
         self.admission.closed = None
         self.budget = bounds.AudioBudget(16000 * 60)
         self.limits = SessionLimits(utterance_s=40.0, queued_s=40.0, replies=50)

@@ -9,6 +9,7 @@ import pytest
 import websockets
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from asr_server.service import door as doors
 from asr_server.service.admission import DRAINING, LOADING
 from asr_server.service.drain import drain
 from asr_server.service.listener import Listener
@@ -21,6 +22,10 @@ END = json.dumps({"is_speaking": False})
 async def receive(client, timeout_s=30.0):
     async with asyncio.timeout(timeout_s):
         return json.loads(await client.recv())
+
+
+async def open_client(stage):
+    return await stage.connect()
 
 
 async def closed(client, timeout_s=30.0):
@@ -226,16 +231,47 @@ async def test_a_closed_server_says_503_before_the_upgrade(stage, closed_for, re
     assert stage.value("asr_refused_sessions_total", reason=reason) == 1
 
 
-async def test_a_server_that_is_late_says_503_until_it_is_not(stage):
-    late = [True]
-    stage.admission.is_overloaded = lambda: late[0]
+async def test_newcomers_wait_at_the_door_and_come_in_when_there_is_room(stage, eventually):
+    stage.room = 0
+    await stage.start()
+    clients = [asyncio.create_task(open_client(stage)) for _ in range(3)]
+    await eventually(lambda: stage.value("asr_waiting_sessions") == 3)
+    assert stage.admission.sessions == 0
+    stage.room = 2
+    stage.door.let_in()
+    await eventually(lambda: stage.admission.sessions == 2)
+    await eventually(lambda: sum(client.done() for client in clients) == 2)
+    stage.admission.close(DRAINING)
+    ended = await asyncio.gather(*clients, return_exceptions=True)
+    assert [each.response.status_code for each in ended if isinstance(each, InvalidStatus)] == [503]
+    for client in ended:
+        if not isinstance(client, InvalidStatus):
+            await client.close()
+
+
+async def test_who_hangs_up_at_the_door_harms_nobody(stage, eventually):
+    stage.room = 0
+    await stage.start()
+    client = asyncio.create_task(open_client(stage))
+    await eventually(lambda: stage.value("asr_waiting_sessions") == 1)
+    client.cancel()
+    stage.room = float("inf")
+    stage.door.let_in()
+    async with stage.connect():
+        pass
+    await eventually(lambda: stage.admission.sessions == 0)
+
+
+async def test_who_has_waited_for_long_gets_503(stage, monkeypatch):
+    monkeypatch.setattr(doors, "WAIT_S", 0.2)
+    stage.room = 0
     await stage.start()
     with pytest.raises(InvalidStatus) as caught:
         await stage.connect()
     assert caught.value.response.status_code == 503
     assert int(caught.value.response.headers["Retry-After"]) > 0
     assert stage.value("asr_refused_sessions_total", reason="overloaded") == 1
-    late[0] = False
+    stage.room = 1
     async with stage.connect():
         pass
 

@@ -1,87 +1,112 @@
-import math
+"""How many streams are let in, look by look."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asr_server.scheduling import capacity
-from asr_server.scheduling.capacity import Capacity, Observation
+from asr_server.scheduling.capacity import (
+    ENOUGH_STREAMS,
+    FEW_STREAMS,
+    LEAST_STREAMS,
+    Capacity,
+)
 
-CALM = Observation(100, 100, 200.0, 200.0, 0.0)
-
-
-def late(streams=400, settled=0.8, speaking=None, ratio=1.0, each_s=capacity.WINDOW_S):
-    """Return a window in which a share of what was spoken was settled."""
-    speaking = streams if speaking is None else speaking
-    spoken_s = speaking * each_s
-    return Observation(streams, speaking, spoken_s, settled * spoken_s, ratio)
+LOOK_S = 0.25
 
 
-def watch(*seen):
-    found, now = Capacity(were_open=400), 0.0
-    for each in seen:
-        now += capacity.WINDOW_S
-        found = found.after(each, now)
+def watch(*stretches, known=None, start=0.0):
+    """Return what is known after stretches of (seconds, streams, step)."""
+    found, now = known or Capacity(), start
+    for seconds, streams, step in stretches:
+        for _ in range(round(seconds / LOOK_S)):
+            now += LOOK_S
+            found = found.after(streams, step, now)
     return found
 
 
 @pytest.mark.parametrize(
-    ("seen", "streams"),
+    ("stretches", "streams"),
     [
-        ([], math.inf),
-        ([CALM], math.inf),
-        ([late(400, 0.8)], 304),
-        ([late(400, 1.0)], 380),
-        ([late(400, 3.0)], 380),  # it catches up
-        ([late(400, 0.1)], 200),  # a hang is no lack of capacity
-        ([late(400, 0.8, speaking=100)], 304),  # the others say nothing
-        ([late(40, 1.0, each_s=1.0)], 38),  # whose inputs are short
-        ([late(40, 0.8, each_s=0.5)], 30.4),
-        ([late(15, 0.8)], math.inf),
-        ([late(400, 0.8, ratio=0.7)], math.inf),
-        ([late(400, 0.8), late(400, 1.0), late(40, 0.6)], 304),  # it goes on, and they leave
-        ([late(400, 0.8), CALM, late(320, 0.4), late(330, 0.9)], 282.15),  # another one
-        ([late(500, 0.2), late(600, 0.3), late(600, 0.8)], 456),  # they are still coming at first
-        ([late(400, 0.8), late(300, 1.0, ratio=0.5), late(320, 0.9)], 304),
+        ([], FEW_STREAMS),
+        ([(60, 0, 0)], FEW_STREAMS),
+        ([(4, 1000, 0)], 1500),
+        ([(60, 30, 0)], FEW_STREAMS),
+        ([(2.5, 64, 0)], FEW_STREAMS),  # too short a time
+        ([(4, 64, 0)], 96),
+        ([(60, 64, 0)], 96),
+        ([(4, 64, 0), (2.5, 96, 0)], 96),
+        ([(4, 64, 0), (4, 96, 0)], 144),
+        ([(4, 100, 0), (4, 40, 0)], 150),  # was carried once
+        ([(60, 100, 1)], FEW_STREAMS),  # something was left undone
+        ([(1.5, 100, 0), (0.25, 100, 1), (2.5, 100, 0)], FEW_STREAMS),
     ],
 )
-def test_the_first_window_of_an_overload_says_how_many_are_carried(seen, streams):
-    assert watch(*seen).streams == pytest.approx(streams)
+def test_half_as_many_again_as_were_carried_may_come(stretches, streams):
+    assert watch(*stretches).streams == pytest.approx(streams)
 
 
 @pytest.mark.parametrize(
-    ("seen", "streams"),
+    ("stretches", "streams"),
     [
-        (Observation(280, 280, 560.0, 560.0, 0.0), 315),
-        (Observation(269, 269, 538.0, 538.0, 0.0), 300),  # more would not be taken
-        (Observation(280, 280, 560.0, 560.0, 0.1), 300),  # some of it was late
+        ([(0.25, 250, 2)], 250),
+        ([(0.25, 250, 3)], 250),
+        ([(0.25, 250, 1)], 300),
+        ([(0.25, 400, 2)], 300),
+        ([(2.0, 250, 2), (60.0, 20, 2)], 250),  # they left, the step stays
+        ([(0.25, 250, 2), (2.0, 20, 1), (0.25, 20, 2)], 250),
+        ([(0.25, 250, 2), (9.0, 20, 1), (0.25, 20, 2)], 20),
+        ([(0.25, 2, 2)], ENOUGH_STREAMS),
     ],
 )
-def test_there_is_more_room_where_all_is_in_time_and_places_are_taken(seen, streams):
-    assert Capacity(300.0, 0.0).after(seen, 2.0).streams == pytest.approx(streams)
+def test_a_server_that_leaves_partials_out_has_enough(stretches, streams):
+    assert watch(*stretches, known=Capacity(300.0)).streams == pytest.approx(streams)
 
 
-def test_what_was_learned_is_forgotten():
-    known = Capacity(300.0, 0.0)
-    assert known.after(CALM, capacity.MEMORY_S).streams == 300.0
-    assert known.after(CALM, capacity.MEMORY_S + 1.0).streams == math.inf
+@pytest.mark.parametrize(
+    ("stretches", "streams"),
+    [
+        ([(1.0, 250, 4)], 300),  # for a moment
+        ([(1.25, 250, 4)], 200),
+        ([(60.0, 250, 4)], 200),  # once for each overload
+        ([(2.0, 250, 4), (1.0, 240, 0), (2.0, 240, 4)], 200),  # the same one
+        ([(2.0, 250, 4), (4.0, 0, 1), (2.0, 200, 4)], 160),  # another one
+        ([(2.0, 250, 3), (2.0, 100, 4)], 200),  # they leave already
+        ([(10.0, 4, 4)], LEAST_STREAMS),
+    ],
+)
+def test_a_late_server_has_too_many(stretches, streams):
+    assert watch(*stretches, known=Capacity(300.0)).streams == pytest.approx(streams)
+
+
+@pytest.mark.parametrize(("passed_s", "streams"), [(10.0, 240), (290.0, 240), (400.0, 300)])
+def test_after_an_overload_more_are_let_in_with_care(passed_s, streams):
+    late = watch((2.0, 250, 4), known=Capacity(300.0))
+    assert late.streams == 200
+    assert watch((4.0, 200, 0), known=late, start=passed_s).streams == pytest.approx(streams)
 
 
 @given(
-    st.lists(
-        st.builds(
-            Observation,
-            st.integers(0, 2000),
-            st.integers(0, 2000),
-            st.floats(0.0, 1e5),
-            st.floats(0.0, 1e5),
-            st.floats(0.0, 1.0),
-        ),
-        max_size=50,
-    )
+    st.lists(st.tuples(st.floats(0.05, 5.0), st.integers(0, 2000), st.integers(0, 4)), max_size=60)
 )
-def test_nobody_is_refused_for_good(seen):
-    found = watch(*seen)
-    assert found.streams >= 0
-    later = 2.0 * len(seen) + capacity.MEMORY_S + 1.0
-    assert found.after(CALM, later).streams == math.inf
+def test_whatever_comes_the_limit_keeps_its_rules(looks):
+    found, now = Capacity(), 0.0
+    for passed_s, streams, step in looks:
+        now += passed_s
+        before, found = found, found.after(streams, step, now)
+        assert found.streams >= LEAST_STREAMS
+        if found.streams > before.streams:
+            assert step == 0
+            assert found.streams <= max(capacity.UNTRIED_RATIO * streams, streams + 1)
+        if found.streams < before.streams:
+            assert step >= 2
+        assert all(look.at >= now - capacity.PROOF_S for look in found.looks)
+
+
+@given(st.integers(LEAST_STREAMS, 2000), st.floats(LEAST_STREAMS, 300.0))
+def test_a_server_that_carries_all_who_come_lets_in_all_who_want_to(wanted, known):
+    found, now = Capacity(known, strained_at=0.0), 0.0
+    while found.streams < wanted and now < 300.0:
+        now += LOOK_S
+        found = found.after(int(min(found.streams, wanted)), 0, now)
+    assert found.streams >= wanted

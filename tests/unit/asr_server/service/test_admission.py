@@ -55,14 +55,50 @@ def test_no_limit_per_address_is_the_default_of_zero(registry):
         assert admission.refuse("a") is None
 
 
-def test_a_server_that_is_late_refuses_everyone_until_it_is_not(registry):
-    late = [True]
-    admission = Admission(SessionMetrics(registry), 3, 0, lambda: late[0])
+class Doorstep:
+    """A door behind which there is room or not, or at which something happens meanwhile."""
+
+    def __init__(self, *, room, meanwhile=lambda: None):
+        self.room = room
+        self.meanwhile = meanwhile
+        self.closed = 0
+
+    async def enter(self):
+        self.meanwhile()
+        return self.room
+
+    def close(self):
+        self.closed += 1
+
+
+def stand_before(registry, door, max_sessions=1):
+    admission = Admission(SessionMetrics(registry), max_sessions, 0, door)
     admission.closed = None
-    assert admission.refuse("a") is OVERLOADED
-    assert registry.get_sample_value("asr_refused_sessions_total", {"reason": "overloaded"}) == 1
-    late[0] = False
-    assert admission.refuse("a") is None
+    return admission
+
+
+@pytest.mark.parametrize(("room", "refusal"), [(True, None), (False, OVERLOADED)])
+async def test_who_does_not_get_through_the_door_is_refused(registry, room, refusal):
+    admission = stand_before(registry, Doorstep(room=room))
+    assert await admission.admit("a") is refusal
+    labels = {"reason": "overloaded"}
+    assert registry.get_sample_value("asr_refused_sessions_total", labels) == (not room)
+
+
+async def test_nobody_waits_for_a_place_that_is_not_there(registry):
+    admission = stand_before(registry, Doorstep(room=True, meanwhile=pytest.fail))
+    with admission.count("a"):
+        assert await admission.admit("a") is FULL
+
+
+@pytest.mark.parametrize("room", [True, False])
+async def test_what_happened_while_one_waited_counts(registry, room):
+    door = Doorstep(room=room, meanwhile=lambda: admission.close(DRAINING))
+    admission = stand_before(registry, door)
+    assert await admission.admit("a") is DRAINING
+    assert door.closed == 1
+    assert registry.get_sample_value("asr_refused_sessions_total", {"reason": "draining"}) == 1
+    assert registry.get_sample_value("asr_refused_sessions_total", {"reason": "overloaded"}) == 0
 
 
 def test_a_lowered_limit_keeps_those_who_are_in(admission, registry):

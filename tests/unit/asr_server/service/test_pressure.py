@@ -1,12 +1,13 @@
-"""When new sessions are refused: late engine, late front, or as many streams as are carried."""
+"""For how many more streams there is room: late engine, late front, as many as are carried."""
 
+import math
 from types import SimpleNamespace
 
 import pytest
 
 from asr_server.metrics import Metrics
+from asr_server.scheduling.capacity import ENOUGH_STREAMS, FEW_STREAMS
 from asr_server.service.pressure import Pressure
-from asr_server.service.progress import Progress
 
 LOOK_S = 0.25
 
@@ -15,12 +16,11 @@ class Place:
     """A pressure, and a link whose figures the test says."""
 
     def __init__(self, streams=0):
-        self.progress = Progress(streams, streams, 0.0, 0.0)
         self.link = SimpleNamespace(
             connected=True,
             shedding=SimpleNamespace(late_ms=100.0),
             shedding_step=0,
-            streams=SimpleNamespace(open_streams=streams, take_progress=lambda: self.progress),
+            streams=SimpleNamespace(open_streams=streams),
         )
         self.metrics = Metrics()
         self.pressure = Pressure(self.link, self.metrics.server)
@@ -30,54 +30,53 @@ class Place:
         for _ in range(round(seconds / LOOK_S)):
             self.now += LOOK_S
             self.pressure.look(lag_s, self.now)
-        return self.pressure.is_high()
+        return self.pressure.find_room()
 
     def limit(self):
-        return self.metrics.server.stream_limit.collect()[0].samples[0].value
+        return self.metrics.registry.get_sample_value("asr_stream_limit")
 
 
 @pytest.mark.parametrize(
-    ("step", "late_ms", "lags", "high"),
+    ("step", "late_ms", "lags", "room"),
     [
-        (0, 100.0, [0.0], False),
-        (3, 100.0, [0.0], False),
-        (4, 100.0, [0.0], True),
-        (0, 100.0, [0.3], False),  # once is no load
-        (0, 100.0, [0.3, 0.3], True),
-        (0, 100.0, [0.3, 0.3, 0.1], False),
-        (4, 0.0, [0.3, 0.3], False),  # who does not want it
+        (0, 100.0, [0.0], FEW_STREAMS - 10),
+        (1, 100.0, [0.0], FEW_STREAMS - 10),
+        (3, 100.0, [0.0], ENOUGH_STREAMS - 10),
+        (4, 100.0, [0.0], 0),
+        (0, 100.0, [0.3], FEW_STREAMS - 10),  # once is no load
+        (0, 100.0, [0.3, 0.3], 0),
+        (0, 100.0, [0.3, 0.3, 0.1], FEW_STREAMS - 10),
+        (4, 0.0, [0.3, 0.3], math.inf),  # who does not want it
     ],
 )
-def test_nobody_is_let_in_while_those_who_are_in_are_late(step, late_ms, lags, high):
-    place = Place()
+def test_nobody_is_let_in_while_those_who_are_in_are_late(step, late_ms, lags, room):
+    place = Place(streams=10)
     place.link.shedding_step, place.link.shedding.late_ms = step, late_ms
     for lag_s in lags:
         place.look(LOOK_S, lag_s)
-    assert place.pressure.is_high() == high
+    assert place.pressure.find_room() == room
 
 
-def test_an_overload_teaches_how_many_streams_are_carried():
-    place = Place(streams=400)
-    assert place.limit() == float("inf")
-    place.look(2.5)
+def test_what_is_carried_makes_room_and_an_overload_takes_it():
+    place = Place(streams=60)
+    assert place.limit() == FEW_STREAMS
+    assert place.look(4.0) == 30
+    assert place.limit() == 90
+    place.link.streams.open_streams = 90
     place.link.shedding_step = 4
-    place.progress = Progress(400, 400, 800.0, 640.0)
-    place.look(4.5)
-    assert place.limit() == pytest.approx(304)
+    place.look(2.0)
     place.link.shedding_step = 0
-    assert place.look(LOOK_S)
-    place.link.streams.open_streams = 250
-    assert not place.look(LOOK_S)
-    place.link.streams.open_streams = 400
-    assert place.pressure.is_high()
+    assert place.look(LOOK_S) == 72 - 90
+    place.link.streams.open_streams = 50
+    assert place.pressure.find_room() == 22
     place.link.shedding.late_ms = 0.0  # who does not want it any more
-    assert not place.pressure.is_high()
+    assert place.pressure.find_room() == place.limit() == math.inf
 
 
 def test_an_engine_that_is_gone_teaches_nothing():
-    place = Place(streams=400)
+    place = Place(streams=60)
     place.link.connected, place.link.shedding_step = False, 4
     place.look(10.0)
     place.link.connected, place.link.shedding_step = True, 0
     place.look(1.0)
-    assert place.limit() == float("inf")
+    assert place.limit() == FEW_STREAMS

@@ -19,7 +19,6 @@ from asr_server.link.messages import (
     StreamEnded,
     StreamFailed,
 )
-from asr_server.service.progress import Progress
 from asr_server.service.stream_audio import LEAST_SAMPLES
 from asr_server.service.streams import Streams
 from asr_server.speech.effects import Failure, FinalText, PartialText, SettledTo, StreamDone
@@ -298,16 +297,3 @@ async def test_hours_of_silence_hold_no_memory(desk):
             assert stream.feed(FRAME, float(second)) == 960
         desk.hear(Settled(1, (second + 1) * 9600 - 500))
     assert desk.memory.samples - desk.memory.free_samples <= 2 * arena.room_for(LEAST_SAMPLES)
-
-
-@pytest.mark.looptime
-async def test_it_is_known_how_far_all_streams_came(desk):
-    first, second, _ = desk.open(), desk.open(), desk.open()
-    for n in range(4):
-        first.feed(FRAME, 0.06 * n)
-        second.feed(FRAME, 0.06 * n)
-        await asyncio.sleep(0.06)
-    desk.hear(Settled(1, 960), Settled(1, 1920), Final(2, 0, 0, 3840, "x"))
-    assert desk.streams.open_streams == 3
-    assert desk.streams.take_progress() == Progress(3, 2, pytest.approx(0.48), 5760 / 16_000)
-    assert desk.streams.take_progress() == Progress(3, 0, 0.0, 0.0)
