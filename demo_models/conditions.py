@@ -89,7 +89,7 @@ def leave_quiet() -> Iterator[tuple[str, list[Audio]]]:
 
 def to_floats(audio: Audio) -> speech.Samples:
     """Return a recording at full scale 1."""
-    return audio.astype(np.float32) / 32768
+    return audio.astype(np.float32) / np.float32(32768)
 
 
 def _to_pcm(samples: speech.Samples) -> Audio:

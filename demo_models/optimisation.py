@@ -73,7 +73,7 @@ def train(module: nn.Module, loss_of: Loss, plan: Plan) -> float:
             group["lr"] = schedule.rate_at(step)
         loss, told = loss_of(step)
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(module.parameters(), _LARGEST_GRADIENT)
         optimiser.step()
         elapsed_s = before_s + time.monotonic() - began

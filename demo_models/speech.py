@@ -108,7 +108,8 @@ def make_noise(draw: random.Random, samples: int) -> Samples:
         noise = np.convolve(noise, np.ones(width), "same")[:samples]
     elif colour < 0.65:
         noise = 0.3 * noise + make_tone(50 * draw.choice([1, 2, 3, 4]), samples)
-    return (noise / np.sqrt(np.square(noise).mean() + 1e-12)).astype(np.float32)
+    even: Samples = (noise / np.sqrt(np.square(noise).mean() + 1e-12)).astype(np.float32)
+    return even
 
 
 def make_tone(frequency_hz: float, samples: int) -> Samples:
@@ -123,7 +124,8 @@ def draw_tones(draw: random.Random, samples: int) -> Samples:
     signal = np.mean(tones, axis=0)
     if draw.random() < 0.4:
         signal[make_tone(draw.uniform(0.5, 4), samples) > draw.uniform(-0.5, 0.7)] = 0
-    return signal.astype(np.float32)
+    tone: Samples = signal.astype(np.float32)
+    return tone
 
 
 def draw_no_speech(draw: random.Random, samples: int) -> Samples:
@@ -141,7 +143,8 @@ def add_noise(draw: random.Random, samples: Samples, snr_db: float) -> Samples:
     """Return speech with noise over all of it, at a ratio to the mean power of the recording."""
     power = float(np.square(samples).mean())
     noise = make_noise(draw, len(samples)) * np.sqrt(power) * 10 ** (-snr_db / 20)
-    return np.clip(samples + noise, -1, 1).astype(np.float32)
+    bounded: Samples = np.clip(samples + noise, -1, 1).astype(np.float32)
+    return bounded
 
 
 def disturb(draw: random.Random, samples: Samples) -> Samples:
@@ -154,7 +157,8 @@ def disturb(draw: random.Random, samples: Samples) -> Samples:
         changed = add_noise(draw, changed, draw.uniform(8, 40))
     if draw.random() < 0.3:
         changed = limit_band(changed)
-    return np.clip(changed, -1, 1).astype(np.float32)
+    bounded: Samples = np.clip(changed, -1, 1).astype(np.float32)
+    return bounded
 
 
 def _read(words: str, manner: Manner) -> Samples:

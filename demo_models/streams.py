@@ -43,7 +43,7 @@ class Gaps:
 
 def trim(audio: NDArray[np.int16]) -> speech.Samples:
     """Return what lies between the first and the last loud 10 ms of a clean utterance."""
-    samples = audio.astype(np.float32) / 32768
+    samples = audio.astype(np.float32) / np.float32(32768)
     steps = (len(samples) - _WINDOW_SAMPLES) // STEP_SAMPLES + 1
     framed = np.lib.stride_tricks.sliding_window_view(samples, _WINDOW_SAMPLES)
     power = np.square(framed[::STEP_SAMPLES][:steps]).mean(axis=1)

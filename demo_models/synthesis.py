@@ -68,6 +68,6 @@ def _make(task: tuple[jobs.Job, int]) -> tuple[NDArray[np.int16], list[NDArray[n
     front = WavFrontend(**configs.FRONTEND_LFR)
     features = []
     for _ in range(copies):
-        heard = torch.from_numpy(speech.disturb(draw, audio.astype(np.float32) / 32768))
+        heard = torch.from_numpy(speech.disturb(draw, audio.astype(np.float32) / np.float32(32768)))
         features.append(front(heard[None], [len(heard)])[0][0].half().numpy())
     return audio, features
