@@ -155,7 +155,7 @@ def namespace(
 def speech(new_namespace: Callable[[str], cluster.Namespace]) -> asr.Service:
     """The service that runs pods; tests share it, because a pod takes long to start.
 
-    Nothing is shed: whoever comes after a crowd would be refused for as long as a minute.
+    Nothing is shed, so that crowds are in at once.
     """
     service = asr.Service(new_namespace("speech"), "speech")
     service.apply({"shedding": {"lateMilliseconds": 0}})

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, new_server):
-    """Nothing is shed: whoever comes after a crowd would be refused for as long as a minute."""
+    """Nothing is shed, so that crowds are in at once."""
     folder = tmp_path_factory.mktemp("server")
     server = new_server(folder, "--shed-late-ms=0").wait_listening().wait_ready()
     yield server
