@@ -123,7 +123,7 @@ async def measure(behind: backend.Backend, services: int, pods: int, ticks: int)
 def check(loads: dict[Key, LoadSample | NoLoad]) -> None:
     """Make sure that what was measured is the real work."""
     for key, found in loads.items():
-        if not isinstance(found, LoadSample) or len(found.stages) < 3 or not found.finals:
+        if not isinstance(found, LoadSample) or not found.stages or not found.finals:
             raise SystemExit(f"no full sample of {key}: {found}")
 
 

@@ -43,6 +43,19 @@ def finals(in_time, all_, *, objective="0.5", bound="0.5", target="0.95"):
     }
 
 
+def spoken(in_time, all_):
+    """Return live finals by the minute, and how many of them came within half a second."""
+    names = {
+        "bucket": "asr_final_latency_seconds_bucket",
+        "count": "asr_final_latency_seconds_count",
+    }
+    return {
+        f'{names["bucket"]}{{{SERVER}, mode="2pass", le="0.5"}}': in_time,
+        f'{names["bucket"]}{{{SERVER}, mode="2pass", le="+Inf"}}': all_,
+        f'{names["count"]}{{{SERVER}, mode="2pass"}}': all_,
+    }
+
+
 # What happens, in samples of one minute: the series; the minute; which alerts fire.
 CASES = {
     "all is well": ({}, 400, []),
@@ -65,6 +78,17 @@ CASES = {
     ),
     "half of the finals are late for an objective of whole seconds": (
         finals("0+10x600", "0+20x600", objective="2", bound="2.0"), 12,
+        ["AsrFinalLatencyBurnsFast"],
+    ),
+    "files are late, and live finals are in time": (
+        finals("0x600", "0+20x600") | spoken("0+20x600", "0+20x600"), 400, [],
+    ),
+    "live finals are late, and files are in time": (
+        finals("0+99x600", "0+99x600") | spoken("0+10x600", "0+20x600"), 12,
+        ["AsrFinalLatencyBurnsFast"],
+    ),
+    "files are late, and nobody speaks": (
+        finals("0+10x600", "0+20x600") | spoken("7x600", "7x600"), 12,
         ["AsrFinalLatencyBurnsFast"],
     ),
     "finals are slower than any bound, as they may be": (
@@ -97,6 +121,15 @@ CASES = {
     ),
     "engine died twice long ago": (
         {f"asr_engine_restarts_total{{{SERVER}}}": "0x5 1x5 2x600"}, 60, [],
+    ),
+    "server refuses a live configuration": (
+        {f"asr_config_errors_total{{{SERVER}}}": "0x5 1x600"}, 15, ["AsrConfigurationRefused"],
+    ),
+    "server refused a live configuration half an hour ago": (
+        {f"asr_config_errors_total{{{SERVER}}}": "0x5 1x600"}, 40, [],
+    ),
+    "server that refused a live configuration is replaced": (
+        {f"asr_config_errors_total{{{SERVER}}}": "1x600"}, 20, [],
     ),
     "Prometheus does not answer the operator": (
         condition("MetricsAvailable", "False", "PrometheusTimedOut"), 6, ["AsrMetricsUnavailable"],

@@ -39,5 +39,13 @@ def test_every_series_that_is_asked_for_exists(query):
     counters = asked - {"asr_server_info"}
     kept = re.match(r"(?:max|sum) by \(([^)]*)\)", promql)
     labels = set(kept[1].split(", ")) if kept else set()
-    own = labels - IDENTITY_LABELS - {"metric", "state"}
+    own = labels - IDENTITY_LABELS - {"__name__", "instance"}
     assert all(own <= served()[name] for name in counters)
+
+
+@pytest.mark.parametrize("query", Query)
+def test_every_label_that_is_chosen_by_exists(query):
+    promql = queries.load_queries(None).render(query, Windows(60, 120))
+    found = re.findall(r"(asr_\w+)\{([^}]*)\}", promql)
+    for name, matchers in found:
+        assert set(re.findall(r"(\w+)!?=", matchers)) <= served()[name], name

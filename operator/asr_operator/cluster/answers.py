@@ -34,11 +34,10 @@ class Labels(msgspec.Struct, frozen=True, gc=False):
     asr_service: str = ""
     asr_pod: str = ""
     device: str = ""
+    instance: str = ""
+    item_class: str = msgspec.field(default="", name="class")
     le: str = ""
-    metric: str = ""
     reason: str = ""
-    stage: str = ""
-    state: str = ""
     name: str = msgspec.field(default="", name="__name__")
     gpu: str = msgspec.field(default="", name="UUID")
     gpu_slice: str = msgspec.field(default="", name="GPU_I_ID")

@@ -55,10 +55,10 @@ def index_gpus(rows: Iterable[Row]) -> Table:
             value = float(row.value[1])
         except ValueError as error:
             raise explain_unusable(f"{Query.GPU}: {error}") from None
-        table.setdefault(owner, []).append(Series(labels, value))
+        table.setdefault(owner, []).append(Series(labels, value, owner[1]))
     crowded = [owners for (gpu, _), owners in holders.items() if gpu and len(owners) > 1]
     for owner in {owner for owners in crowded for owner in owners}:
-        table[owner].append(Series(SHARED, 1.0))
+        table[owner].append(Series(SHARED, 1.0, owner[1]))
     return table
 
 
@@ -68,9 +68,9 @@ def choose_gpu_load(
     """Return what is believed of the GPUs of the pods that are scraped; some of them may be new."""
     found = _collect(rows, fresh)
     with_gpu = {
-        row.labels.asr_pod
+        row.pod
         for row in rows.of(Query.PODS)
-        if row.labels.device.startswith("cuda") and row.labels.asr_pod in fresh
+        if row.labels.device.startswith("cuda") and row.pod in fresh
     }
     if with_gpu:
         duty = rows.by_pod(Query.DUTY)
@@ -97,7 +97,6 @@ def _collect(rows: ServiceRows, fresh: Collection[str]) -> dict[str, dict[str, f
         for signal, each in ratios.items():
             found.setdefault(signal, {})[pod] = math.fsum(each) / len(each)
     for row in rows.of(Query.GAUGES):
-        labels = row.labels
-        if labels.metric == NVML_GAUGE and 0 <= row.value <= 1 and labels.asr_pod in fresh:
-            found.setdefault(NVML_GAUGE, {})[labels.asr_pod] = row.value
+        if row.labels.name == NVML_GAUGE and 0 <= row.value <= 1 and row.pod in fresh:
+            found.setdefault(NVML_GAUGE, {})[row.pod] = row.value
     return found

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Iterable, Mapping
 
+from asr_operator.autoscaler.service_model import MAIN_STAGE
 from asr_operator.cluster import load_rows
 from asr_operator.cluster.answers import RangeRow
 from asr_operator.cluster.prometheus import Prometheus
-from asr_operator.cluster.queries import Queries, Query, Windows
+from asr_operator.cluster.queries import OF_THE_PAST, Queries, Query, Windows
 from asr_operator.cluster.work_queue import Key
 from asr_operator.state.load import BatchPoint
 
@@ -17,17 +18,17 @@ MINUTE = Windows(window_s=STEP_S, peak_s=STEP_S)
 History = Mapping[Key, tuple[BatchPoint, ...]]
 """The past of each service, oldest first."""
 
-_Moment = tuple[Key, str, float]
+_Moment = tuple[Key, float]
 
 
 async def load_history(prometheus: Prometheus, queries: Queries) -> History:
     """Return the last half hour of all services; raise `PrometheusError`.
 
-    A minute in which a stage ran no batch has no point.
+    A minute in which the recognizer ran no batch has no point.
     """
     end = await prometheus.read_clock()
     found = {}
-    for query in (Query.BATCHES, Query.BATCH_AUDIO, Query.BATCH_BUSY):
+    for query in OF_THE_PAST:
         expression = queries.render(query, MINUTE)
         rows = await prometheus.query_range(expression, end - LENGTH_S, end, STEP_S)
         found[query] = _index(query, rows)
@@ -39,21 +40,20 @@ def _build_points(
 ) -> History:
     history: dict[Key, list[BatchPoint]] = {}
     for moment, count in batches.items():
-        key, stage, at = moment
+        key, at = moment
         values = (count, audio.get(moment, math.nan), busy.get(moment, math.nan))
         if count > 0 and all(load_rows.is_known(value) for value in values):
-            point = BatchPoint(at, stage, count, values[1] / count, values[2] / count)
+            point = BatchPoint(at, MAIN_STAGE, count, values[1] / count, values[2] / count)
             history.setdefault(key, []).append(point)
     return {
-        key: tuple(sorted(points, key=lambda point: (point.at, point.stage)))
-        for key, points in history.items()
+        key: tuple(sorted(points, key=lambda point: point.at)) for key, points in history.items()
     }
 
 
 def _index(query: Query, rows: Iterable[RangeRow]) -> dict[_Moment, float]:
     try:
         return {
-            ((row.metric.asr_namespace, row.metric.asr_service), row.metric.stage, at): float(text)
+            ((row.metric.asr_namespace, row.metric.asr_service), at): float(text)
             for row in rows
             for at, text in row.values
         }

@@ -3,6 +3,8 @@
 1. A pod whose last sample is too old has nothing but its age.
 2. Who found a server full counts as demand. Who was refused because a server is late does so only
    where engines are busy: beside idle ones he is received at his next try, and counted there.
+3. Latency is that of live speech wherever any was answered: files are made to wait for it, and ask
+   for no servers on its account. Where there were files alone, it is theirs.
 """
 
 import math
@@ -10,6 +12,7 @@ from collections.abc import Collection, Mapping
 
 from asr_operator.api.names import Reason
 from asr_operator.autoscaler.replica_policy import LEAST_DUTY_RATIO
+from asr_operator.autoscaler.service_model import MAIN_STAGE
 from asr_operator.cluster import gpu_signals
 from asr_operator.cluster.gpu_signals import GpuLoad
 from asr_operator.cluster.load_rows import Answers, ServiceRows, is_known
@@ -17,6 +20,7 @@ from asr_operator.cluster.queries import Query
 from asr_operator.cluster.work_queue import Key
 from asr_operator.state import quantiles
 from asr_operator.state.load import LoadQuestion, LoadSample, NoLoad, PodLoad, StageLoad
+from asr_operator.state.quantiles import Bucket
 
 OVERLOADED = "overloaded"
 
@@ -38,7 +42,7 @@ def build_load(
     demand = _compute_demand(rows, fresh)
     total = math.fsum(demand.values()) if demand else None
     window_s = float(answers.windows.window_s)
-    latency = rows.buckets(Query.FINAL_LATENCY)
+    latency, waits = _read_latency(rows)
     finals = quantiles.count_observations(latency)
     gpus = gpu_signals.choose_gpu_load(rows, fresh, question.new_pods)
     return LoadSample(
@@ -51,16 +55,24 @@ def build_load(
         finals=None if finals is None else finals * window_s,
         late_ratio=quantiles.compute_share_above(question.objective_s, latency),
         final_latency_s=quantiles.compute_quantile(question.quantile, latency),
-        queue_wait_s=quantiles.compute_quantile(question.quantile, rows.buckets(Query.QUEUE_WAIT)),
+        queue_wait_s=quantiles.compute_quantile(question.quantile, waits),
         stages=_read_stages(rows),
         gpu_signal=gpus.signal,
         gpus_are_shared=gpus.is_shared,
     )
 
 
+def _read_latency(rows: ServiceRows) -> tuple[list[Bucket], list[Bucket]]:
+    """Return the buckets of final latency and of queue wait."""
+    live, of_files = rows.buckets(Query.FINAL_LATENCY), rows.buckets(Query.FILE_LATENCY)
+    if quantiles.count_observations(live) or not quantiles.count_observations(of_files):
+        return live, rows.buckets(Query.QUEUE_WAIT)
+    return of_files, rows.buckets(Query.FILE_WAIT)
+
+
 def _compute_demand(rows: ServiceRows, fresh: set[str]) -> dict[str, float]:
     audio = rows.by_pod(Query.RECEIVED_AUDIO)
-    inputs = _add_up(rows.by_pod(Query.RECEIVED_INPUTS), fresh)
+    inputs = _add_up(_read_by_pod(rows, Query.RECEIVED_INPUTS), fresh)
     without = {OVERLOADED} if _has_idle_engines(rows, fresh) else set()
     refused = _read_refused(rows, without)
     total = _add_up(audio, fresh)
@@ -79,11 +91,21 @@ def _has_idle_engines(rows: ServiceRows, fresh: set[str]) -> bool:
 
 def _read_refused(rows: ServiceRows, without: Collection[str] = ()) -> dict[str, float]:
     """Return the sessions refused per second by pod, for all reasons but some."""
-    found: dict[str, float] = {}
-    for row in rows.of(Query.REFUSED):
+    return _read_by_pod(rows, Query.REFUSED, without)
+
+
+def _read_by_pod(
+    rows: ServiceRows, query: Query, without: Collection[str] = ()
+) -> dict[str, float]:
+    """Return the sum by pod over the series that a pod has, but for some reasons."""
+    kinds: dict[tuple[str, str, str], float] = {}
+    for row in rows.of(query):
         if is_known(row.value) and row.labels.reason not in without:
-            pod = row.labels.asr_pod
-            found[pod] = found.get(pod, 0.0) + row.value
+            kind = (row.pod, row.labels.reason, row.labels.item_class)
+            kinds[kind] = max(row.value, kinds.get(kind, 0.0))
+    found: dict[str, float] = {}
+    for (pod, _, _), value in kinds.items():
+        found[pod] = found.get(pod, 0.0) + value
     return found
 
 
@@ -95,18 +117,18 @@ def _read_pods(
     stale_s: float,
 ) -> tuple[PodLoad, ...]:
     duty, cpu = rows.by_pod(Query.DUTY), rows.by_pod(Query.CPU)
-    gauges = rows.gauges()
+    sessions, gauges = rows.by_pod(Query.SESSIONS), rows.gauges()
     pods = []
     for pod, age_s in sorted(ages_s.items()):
         if age_s > stale_s:
             pods.append(PodLoad(pod, age_s))
             continue
-        found = {name: value for name, value in gauges.get(pod, {}).items() if is_known(value)}
+        found = gauges.get(pod, {})
         pods.append(
             PodLoad(
                 pod=pod,
                 age_s=age_s,
-                sessions=found.get("asr_sessions"),
+                sessions=sessions.get(pod),
                 session_limit=found.get("asr_session_limit"),
                 demand_audio_ratio=demand.get(pod),
                 duty_ratio=duty.get(pod),
@@ -120,24 +142,13 @@ def _read_pods(
 
 
 def _read_stages(rows: ServiceRows) -> tuple[StageLoad, ...]:
-    batches = rows.by_stage(Query.BATCHES)
-    items = rows.by_stage(Query.BATCH_ITEMS)
-    audio = rows.by_stage(Query.BATCH_AUDIO)
-    busy = rows.by_stage(Query.BATCH_BUSY)
-    by_size = rows.by_stage(Query.BATCHES_BY_SIZE)
-    return tuple(
-        StageLoad(
-            stage=stage,
-            batches_per_s=batches[stage],
-            items_per_s=items[stage],
-            padded_audio_ratio=audio[stage],
-            busy_ratio=busy[stage],
-            size_bound_ratio=min(1.0, by_size.get(stage, 0.0) / batches[stage])
-            if batches[stage]
-            else 0.0,
-        )
-        for stage in sorted(batches.keys() & items.keys() & audio.keys() & busy.keys())
-    )
+    batches, items = rows.add_up(Query.BATCHES), rows.add_up(Query.BATCH_ITEMS)
+    audio, busy = rows.add_up(Query.BATCH_AUDIO), rows.add_up(Query.BATCH_BUSY)
+    if batches is None or items is None or audio is None or busy is None:
+        return ()
+    by_size = rows.add_up(Query.BATCHES_BY_SIZE) or 0.0
+    size_bound_ratio = min(1.0, by_size / batches) if batches else 0.0
+    return (StageLoad(MAIN_STAGE, batches, items, audio, busy, size_bound_ratio),)
 
 
 def _find_peak(rows: ServiceRows, demand: float | None) -> float | None:

@@ -50,10 +50,11 @@ class PodLoad:
 
 @dataclass(frozen=True, slots=True)
 class StageLoad:
-    """How one stage of the engine runs, all pods together.
+    """How the engine runs by the batches of one stage, all pods together.
 
-    `padded_audio_ratio` and `busy_ratio` are padded audio seconds and busy seconds per second;
-    `size_bound_ratio` is the share of batches that `batch_size` closed.
+    `padded_audio_ratio` and `busy_ratio` are padded audio seconds and busy seconds per second, busy
+    those of all stages that have no entry of their own; `size_bound_ratio` is the share of batches
+    that `batch_size` closed. Prometheus is asked for the recognizer's batches alone.
     """
 
     stage: str
@@ -74,7 +75,8 @@ class LoadSample:
     is the highest of it in the last `peak_s`; what was refused counts there for the window only.
     `final_latency_s` and `queue_wait_s` are quantiles over the window, None without any answer;
     where a quantile lies beyond the last bucket it is the bound of that bucket. `finals` is how
-    many answers `final_latency_s` rests on, `late_ratio` the share of them that was late. Where a
+    many answers `final_latency_s` rests on, `late_ratio` the share of them that was late: those of
+    live speech where there were any, else those of files. Where a
     pod is silent or reports nonsense these are sums over the others; the pod itself is missing or
     has None where it should have a value.
     `gpu_signal` is the series that `gpu_ratio` of all pods comes from; `gpus_are_shared` says that

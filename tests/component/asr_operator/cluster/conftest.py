@@ -34,13 +34,17 @@ BUCKETS = {"0.1": 0.2, "0.5": 0.8, "1": 1.0, "+Inf": 1.0}
 
 @dataclass(frozen=True)
 class Pod:
-    """A synthetic server pod: rates per second of its counters, and its gauges."""
+    """A synthetic server pod: rates per second of its counters, and its gauges.
+
+    Where somebody speaks, `live` inputs a second, every file is later than any bound.
+    """
 
     service: str
     name: str = "a"
     instance: str = ""
     audio: float = 10.0
     inputs: float = 2.0
+    live: float = 0.0
     refused: float = 0.0
     busy: float = 0.4
     cpu: float = 0.6
@@ -64,6 +68,7 @@ class Pod:
             f'asr_server_info{{{who},version="1",device="{self.device}",model="demo"}}': 1,
             'asr_received_audio_seconds_total{class="file"}': self.audio * age,
             'asr_received_items_total{class="file"}': self.inputs * age,
+            'asr_received_items_total{class="final"}': self.live * age,
             'asr_refused_sessions_total{reason="full"}': self.refused / 2 * age,
             'asr_refused_sessions_total{reason="overloaded"}': self.refused / 2 * age,
             'asr_refused_sessions_total{reason="draining"}': 7 * age,
@@ -78,16 +83,24 @@ class Pod:
             'asr_batch_size_count{stage="asr"}': self.inputs / 4 * age,
             'asr_batch_size_sum{stage="asr"}': self.inputs * age,
             'asr_batch_audio_seconds_sum{stage="asr"}': self.audio * 1.2 * age,
-            'asr_batch_seconds_sum{stage="asr"}': self.busy * age,
+            'asr_batch_seconds_sum{stage="asr"}': self.busy * 0.75 * age,
+            'asr_batch_seconds_sum{stage="vad"}': self.busy * 0.25 * age,
+            'asr_batch_size_count{stage="vad"}': 10 * age,
             'asr_batch_release_total{stage="asr",reason="size"}': self.inputs / 16 * age,
             'asr_batch_release_total{stage="asr",reason="idle"}': self.inputs * 3 / 16 * age,
         }
         if self.nvml is not None:
             found["asr_gpu_utilization_ratio"] = self.nvml
         for bound, share in BUCKETS.items():
-            count = self.inputs * share * age
-            found[f'asr_final_latency_seconds_bucket{{mode="offline",le="{bound}"}}'] = count
-            found[f'asr_queue_wait_seconds_bucket{{class="file",le="{bound}"}}'] = count
+            is_late = self.live and bound != "+Inf"
+            latency, wait = "asr_final_latency_seconds_bucket", "asr_queue_wait_seconds_bucket"
+            count = 0.0 if is_late else self.inputs * share * age
+            found[f'{latency}{{mode="offline",le="{bound}"}}'] = count
+            found[f'{wait}{{class="file",le="{bound}"}}'] = count
+            count = self.live * share * age
+            found[f'{latency}{{mode="2pass",le="{bound}"}}'] = count
+            found[f'{wait}{{class="final",le="{bound}"}}'] = count
+            found[f'{wait}{{class="partial",le="{bound}"}}'] = 0.0 if bound != "+Inf" else 9 * age
         return found
 
 
@@ -97,6 +110,8 @@ NONSENSE = {"audio": math.nan, "inputs": math.nan, "busy": math.nan, "sessions":
 PODS = [
     Pod("steady", "a", refused=0.5),
     Pod("steady", "b", audio=20.0, busy=1.7),
+    Pod("mixed", "a", live=1.0),
+    Pod("mixed", "b", live=3.0),
     Pod("idle", "a", **NOTHING),
     Pod("lying", "a"),
     Pod("lying", "b", **NONSENSE),

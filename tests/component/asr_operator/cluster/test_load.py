@@ -63,6 +63,14 @@ async def test_a_service_is_known_in_every_respect(read):
     )
 
 
+async def test_files_that_wait_are_not_late_finals_of_live_speech(read):
+    sample = await read("mixed")
+    assert sample.finals == pytest.approx(4 * 60, rel=0.05)
+    assert sample.final_latency_s == pytest.approx(0.5 + 0.5 * 0.15 / 0.2, rel=0.01)
+    assert sample.queue_wait_s == sample.final_latency_s
+    assert sample.late_ratio == pytest.approx(0.2, rel=0.01)
+
+
 async def test_each_pod_is_known_by_itself(read):
     found = pods(await read("steady"))
     assert list(found) == ["a", "b"]
@@ -144,7 +152,7 @@ async def test_quantiles_equal_those_of_prometheus(prometheus_url, quantile):
         at = await client.read_clock()
         templates = queries.load_queries(None)
         windows = queries.choose_windows(60, 120)
-        buckets = templates.render(queries.Query.FINAL_LATENCY, windows)
+        buckets = templates.render(queries.Query.FILE_LATENCY, windows)
         theirs = {
             row.metric.asr_service: float(row.value[1])
             for row in await client.query(f"histogram_quantile({quantile}, {buckets})", at)
@@ -199,6 +207,7 @@ async def test_clocks_far_apart_are_told(read, skew_s):
     assert "set the time of their nodes" in found.message
 
 
+PODS_WITHOUT_ADDRESS = "max by (asr_namespace, asr_service, asr_pod) (asr_server_info)"
 DUPLICATE_JOIN = "asr_sessions * on (instance) group_left (asr_service) asr_server_info"
 
 
@@ -209,6 +218,7 @@ DUPLICATE_JOIN = "asr_sessions * on (instance) group_left (asr_service) asr_serv
         ("pods", "max by (", Reason.QUERY_FAILED, "pods: 400: invalid parameter"),
         ("pods", "quantile(2, up)", Reason.ANSWER_PARTIAL, "pods: PromQL warning"),
         ("pods", "vector(1)", Reason.ANSWER_MALFORMED, "rows without asr_namespace"),
+        ("pods", PODS_WITHOUT_ADDRESS, Reason.ANSWER_MALFORMED, "rows without instance"),
         ("pods", "1", Reason.ANSWER_MALFORMED, "pods: the result is not a vector"),
     ],
 )

@@ -20,20 +20,19 @@ def choose(duty=None, nvml=None, cuda="ab", fresh="ab", others=(), new=(), **dcg
     Each pod has a GPU of its own; `others` of another service have that of pod a too.
     """
     tables = {query: {} for query in Query}
-    for query, metric, values in (
+    for query, name, values in (
         (Query.DUTY, "", duty or {}),
         (Query.GAUGES, NVML_GAUGE, nvml or {}),
     ):
         tables[query] = load_rows.index_rows(
             query,
-            [
-                Row(Labels(*KEY, pod, metric=metric), (0.0, str(value)))
-                for pod, value in values.items()
-            ],
+            [Row(Labels(*KEY, pod, name=name), (0.0, str(value))) for pod, value in values.items()],
+            {},
         )
     tables[Query.PODS] = load_rows.index_rows(
         Query.PODS,
         [Row(Labels(*KEY, pod, "cuda" if pod in cuda else "cpu"), (0.0, "0")) for pod in fresh],
+        {},
     )
     rows = [
         dcgm_row(names[name], pod, value)

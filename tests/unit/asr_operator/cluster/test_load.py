@@ -15,6 +15,7 @@ from asr_operator.state.load import BatchPoint, LoadQuestion, LoadSample
 
 pytestmark = pytest.mark.looptime
 
+ASKED = (*queries.INSTANT, *queries.WINDOWED)
 A, B = ("speech", "a"), ("speech", "b")
 QUESTION = LoadQuestion()
 DOWN = PrometheusError(Reason.PROMETHEUS_UNREACHABLE, "look there", "refused")
@@ -31,6 +32,7 @@ class FakePrometheus:
         self.asked = []
         self.fails = {}
         self.past = {}
+        self.answers = {}
 
     def _ask(self, promql):
         self.asked.append(promql)
@@ -44,9 +46,12 @@ class FakePrometheus:
 
     async def query(self, promql, at):
         self._ask(promql)
+        for text, (labels, value) in self.answers.items():
+            if text in promql:
+                return [Row(labels, (at, value))]
         if "timestamp(" not in promql:
             return []
-        return [Row(Labels(*key, asr_pod="a"), (at, str(at))) for key in (A, B)]
+        return [Row(Labels(*key, asr_pod="a", instance=key[1]), (at, str(at))) for key in (A, B)]
 
     async def query_range(self, promql, start, end, step_s):
         self._ask("range " + promql)
@@ -146,7 +151,28 @@ async def test_services_with_the_same_windows_share_questions(sampler, prometheu
     await sampler.sample()
     prometheus.asked.clear()
     await sampler.sample()
-    assert len(prometheus.asked) == len(set(prometheus.asked)) == 1 + len(queries.Query)
+    assert len(prometheus.asked) == len(set(prometheus.asked)) == 1 + len(ASKED)
+
+
+async def test_latencies_of_files_are_asked_for_while_a_service_has_no_others(sampler, prometheus):
+    of_files = 'asr_final_latency_seconds_bucket{mode="offline"}'
+    sampler.read(A, QUESTION)
+    for live, expected in ((None, 1), ("0", 1), ("0.1", 0)):
+        prometheus.answers = {
+            "asr_received_items_total": [Labels(instance="a", item_class="file"), "2"],
+            'mode!="offline"': [Labels(*A, le="+Inf"), live],
+        }
+        if live is None:
+            del prometheus.answers['mode!="offline"']
+        prometheus.asked.clear()
+        await sampler.sample()
+        assert sum(of_files in promql for promql in prometheus.asked) == expected
+    prometheus.answers = {
+        "asr_received_items_total": [Labels(instance="a", item_class="final"), "2"]
+    }
+    prometheus.asked.clear()
+    await sampler.sample()
+    assert not [promql for promql in prometheus.asked if of_files in promql]
 
 
 async def test_windows_that_prometheus_cannot_cope_with_harm_nobody_else(sampler, prometheus):
@@ -211,15 +237,15 @@ async def test_the_age_of_the_metrics_is_that_of_the_last_round_without_a_failur
     assert age_s() == pytest.approx(7)
 
 
-def past(stage, *values):
-    return RangeRow(Labels(*A, stage=stage), [(60.0 * at, text) for at, text in values])
+def past(*values):
+    return RangeRow(Labels(*A), [(60.0 * at, text) for at, text in values])
 
 
 async def test_the_past_has_a_point_for_each_minute_with_batches(sampler, prometheus):
     prometheus.past = {
-        "asr_batch_size_count": [past("asr", (1, "2"), (2, "0"), (3, "NaN"), (4, "4"), (5, "1"))],
-        "asr_batch_audio_seconds_sum": [past("asr", (1, "20"), (2, "0"), (3, "1"), (4, "80"))],
-        "asr_batch_seconds_sum": [past("asr", (1, "1"), (2, "0"), (3, "1"), (4, "3"), (5, "1"))],
+        "asr_batch_size_count": [past((1, "2"), (2, "0"), (3, "NaN"), (4, "4"), (5, "1"))],
+        "asr_batch_audio_seconds_sum": [past((1, "20"), (2, "0"), (3, "1"), (4, "80"))],
+        "asr_batch_seconds_sum": [past((1, "1"), (2, "0"), (3, "1"), (4, "3"), (5, "1"))],
     }
     assert sampler.read_history(A) is None
     sampler.read(A, QUESTION)
@@ -245,11 +271,11 @@ async def test_a_past_that_cannot_be_had_is_given_up(sampler, prometheus, caplog
 
 
 async def test_a_past_without_sense_is_not_known(sampler, prometheus, caplog):
-    prometheus.past = {"asr_batch_size_count": [past("asr", (1, "much"))]}
+    prometheus.past = {"asr_batch_size_count": [past((1, "much"))]}
     sampler.read(A, QUESTION)
     await sampler.sample()
     assert sampler.read_history(A) is None
-    assert "batches: could not convert" in caplog.text
+    assert "past_batches: could not convert" in caplog.text
 
 
 async def test_an_operator_without_prometheus_says_how_to_give_it_one():

@@ -23,7 +23,7 @@ def row(value, **labels):
 def answers(**rows):
     """Answers with the rows given by query; by default pod a was scraped just now."""
     rows = {"pods": [row(PROMETHEUS_AT, asr_pod="a")], **rows}
-    tables = {query: load_rows.index_rows(query, rows.get(query, ())) for query in Query}
+    tables = {query: load_rows.index_rows(query, rows.get(query, ()), {}) for query in Query}
     return load_rows.Answers(AT, PROMETHEUS_AT, Windows(60, 120), tables)
 
 
@@ -46,10 +46,10 @@ def test_other_services_are_not_seen():
     [
         ("duty", {}, "duty_ratio"),
         ("received_audio", {}, "demand_audio_ratio"),
-        ("gauges", {"metric": "asr_sessions", "state": "idle"}, "sessions"),
-        ("gauges", {"metric": "asr_session_limit"}, "session_limit"),
-        ("gauges", {"metric": "asr_config_generation"}, "config_generation"),
-        ("gauges", {"metric": "asr_batch_size_limit"}, "batch_size_limit"),
+        ("sessions", {}, "sessions"),
+        ("gauges", {"name": "asr_session_limit"}, "session_limit"),
+        ("gauges", {"name": "asr_config_generation"}, "config_generation"),
+        ("gauges", {"name": "asr_batch_size_limit"}, "batch_size_limit"),
     ],
 )
 def test_nonsense_of_a_pod_is_unknown(query, labels, field, text):
@@ -60,11 +60,65 @@ def test_nonsense_of_a_pod_is_unknown(query, labels, field, text):
     assert read(text) is None
 
 
-@pytest.mark.parametrize("text", ["NaN", "-1", SENTINEL])
-def test_one_state_without_sense_makes_the_sessions_unknown(text):
-    gauge = {"asr_pod": "a", "metric": "asr_sessions"}
-    sample = build(gauges=[row(2, **gauge, state="idle"), row(text, **gauge, state="speaking")])
-    assert sample.pods[0].sessions is None
+def test_a_pod_at_two_addresses_counts_once_and_one_that_two_claim_for_nobody():
+    def named(instance, pod):
+        return row(PROMETHEUS_AT, instance=instance, asr_pod=pod)
+
+    def at(instance, value, **labels):
+        return Row(Labels(instance=instance, **labels), (PROMETHEUS_AT, str(value)))
+
+    pods = [named("1", "a"), named("2", "a"), named("3", "b"), named("3", "c"), named("4", "d")]
+    places = load_rows.index_places(pods)
+    rows = {
+        Query.PODS: pods,
+        Query.SESSIONS: [at("1", 3), at("2", 4), at("3", 5), at("4", 6), at("elsewhere", 7)],
+        Query.RECEIVED_AUDIO: [at("1", 10), at("2", 11), at("4", 20)],
+        Query.RECEIVED_INPUTS: [
+            at("1", 1, item_class="file"),
+            at("2", 1, item_class="file"),
+            at("2", 2, item_class="final"),
+        ],
+        Query.REFUSED: [at("1", 1, reason="full"), at("2", 1, reason="full")],
+        Query.BATCHES: [at("1", 2), at("2", 2), at("4", 2)],
+    }
+    tables = {query: load_rows.index_rows(query, found, places) for query, found in rows.items()}
+    found = load_rows.Answers(AT, PROMETHEUS_AT, Windows(60, 120), tables)
+    sample = load_sample.build_load(KEY, LoadQuestion(), found, AT)
+    assert [pod.sessions for pod in sample.pods] == [4, None, None, 6]
+    assert sample.refused_per_s == 1
+    assert sample.demand_audio_ratio == 31 + 31 / 3
+    assert load_rows.ServiceRows(KEY, found).add_up(Query.BATCHES) == 4
+
+
+def test_rows_that_hide_who_is_where_are_an_error():
+    with pytest.raises(PrometheusError, match="rows without instance"):
+        load_rows.index_places([row(1, asr_pod="a")])
+
+
+LIVE = {"final_latency": [row(1, le="1"), row(1, le="+Inf")], "queue_wait": [row(1, le="0.1")]}
+LIVE["queue_wait"] += [row(1, le="+Inf")]
+FILES = {"file_latency": [row(0, le="100"), row(9, le="+Inf")], "file_wait": [row(9, le="50")]}
+FILES["file_wait"] += [row(9, le="+Inf")]
+SILENT = {query: [row(0, le=each.metric.le) for each in rows] for query, rows in LIVE.items()}
+
+
+@pytest.mark.parametrize(
+    ("rows", "finals", "late_ratio", "queue_wait_s"),
+    [
+        (LIVE, 60, 0.5, 0.05),
+        (LIVE | FILES, 60, 0.5, 0.05),
+        (FILES, 540, 1.0, 25),
+        (SILENT | FILES, 540, 1.0, 25),
+        (SILENT, 0, None, None),
+    ],
+    ids=["live", "both", "files", "files and nobody speaks", "nobody speaks"],
+)
+def test_files_are_no_late_finals_where_there_is_live_speech(
+    rows, finals, late_ratio, queue_wait_s
+):
+    sample = build(LoadQuestion(quantile=0.5), **rows)
+    assert (sample.finals, sample.late_ratio) == (finals, late_ratio)
+    assert sample.queue_wait_s == queue_wait_s
 
 
 def test_refused_sessions_ask_for_a_mean_input_each():
@@ -157,22 +211,17 @@ def test_the_share_of_late_finals_is_that_beyond_the_objective(objective_s, late
 
 
 def test_a_stage_is_known_when_all_of_it_is():
-    def stage(name, value):
-        return row(value, stage=name)
-
-    both = {
-        query: [stage("asr", value), stage("vad", 0)]
-        for query, value in {"batches": 2, "batch_items": 8, "batch_audio": 40}.items()
+    known = {
+        query: [row(value, asr_pod="a"), row(value, asr_pod="b")]
+        for query, value in {"batches": 1, "batch_items": 4, "batch_audio": 20}.items()
     }
-    sample = build(**both, batch_busy=[stage("asr", 0.5), stage("vad", 0)])
-    asr, vad = sample.stages
+    busy = [row(0.2, asr_pod="a"), row(0.3, asr_pod="b")]
+    (asr,) = build(**known, batch_busy=busy).stages
     assert (asr.batches_per_s, asr.items_per_s, asr.padded_audio_ratio) == (2, 8, 40)
-    assert (asr.busy_ratio, asr.size_bound_ratio) == (0.5, 0)
-    assert vad.size_bound_ratio == 0
-    sample = build(**both, batch_busy=[stage("asr", "NaN")])
-    assert sample.stages == ()
-    full = build(**both, batch_busy=[stage("asr", 0.5)], batches_by_size=[stage("asr", 1.5)]).stages
-    assert full[0].size_bound_ratio == 0.75
+    assert (asr.stage, asr.busy_ratio, asr.size_bound_ratio) == ("asr", 0.5, 0)
+    assert build(**known, batch_busy=[row("NaN", asr_pod="a")]).stages == ()
+    (full,) = build(**known, batch_busy=busy, batches_by_size=[row(1.5, asr_pod="a")]).stages
+    assert full.size_bound_ratio == 0.75
 
 
 @pytest.mark.parametrize(
@@ -185,7 +234,7 @@ def test_a_stage_is_known_when_all_of_it_is():
 )
 def test_rows_that_are_not_what_was_asked_for_are_an_error(rows, complaint):
     with pytest.raises(PrometheusError, match=complaint) as raised:
-        load_rows.index_rows(Query.DUTY, rows)
+        load_rows.index_rows(Query.DUTY, rows, {})
     assert raised.value.reason == Reason.ANSWER_MALFORMED
 
 

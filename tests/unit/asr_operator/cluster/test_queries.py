@@ -6,6 +6,16 @@ from asr_operator.cluster import queries
 from asr_operator.cluster.queries import Query, Windows
 from asr_operator.settings import SettingsError
 
+JOINED = {
+    Query.GPU,
+    Query.PEAK_AUDIO,
+    Query.FINAL_LATENCY,
+    Query.QUEUE_WAIT,
+    *queries.OF_FILES,
+    *queries.OF_THE_PAST,
+}
+BY_INSTANCE = set(Query) - JOINED
+
 
 @pytest.mark.parametrize(
     ("asked_s", "chosen_s"),
@@ -21,12 +31,14 @@ def test_every_placeholder_is_filled_in(query):
     windows = None if query in queries.INSTANT else Windows(60, 120)
     promql = queries.load_queries(None).render(query, windows)
     assert not queries.PLACEHOLDER.search(promql)
-    assert ("asr_server_info" in promql) is (query != Query.GPU)
+    kept = promql.partition("(")[2].partition(")")[0]
+    assert ("instance" in kept) is (query in BY_INSTANCE)
 
 
 def test_about_a_dozen_questions_are_asked():
-    assert len(Query) == 16
-    assert {*queries.INSTANT, *queries.WINDOWED} == set(Query)
+    assert len((*queries.INSTANT, *queries.WINDOWED)) == 17
+    groups = (queries.INSTANT, queries.WINDOWED, queries.OF_FILES, queries.OF_THE_PAST)
+    assert sorted(query for group in groups for query in group) == sorted(Query)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +68,7 @@ def test_a_file_replaces_queries_by_name(given):
     loaded = queries.load_queries(given(json.dumps(own)))
     assert loaded.render(Query.DUTY, Windows(60, 120)) == "duty[60s] * me"
     assert loaded.render(Query.GAUGES, None) == "$1"
-    assert loaded.render(Query.REFUSED, Windows(60, 120)).count(" me)") == 1
+    assert loaded.render(Query.PEAK_AUDIO, Windows(60, 120)).count(" me)") == 1
 
 
 @pytest.mark.parametrize(
@@ -69,6 +81,7 @@ def test_a_file_replaces_queries_by_name(given):
         ('{"duty": 1}', "duty must be PromQL"),
         ('{"duty": "up[$time]"}', r"duty must not contain \$time"),
         ('{"pods": "up[$window]"}', r"pods must not contain \$window"),
+        ('{"past_busy": "up[$time]"}', r"past_busy must not contain \$time"),
         ('{"identity": "$identity"}', r"identity must not contain \$identity"),
     ],
 )
