@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from asr_server.models import bicif, frontend, hotword_cache, recognizer, seaco, spelling, stamps
+from asr_server.models.errors import no_number
 from asr_server.models.folders import ModelFolder
 from asr_server.models.stamps import Sums
 from asr_server.speech.hints import Hints
@@ -36,7 +37,7 @@ class BiCifRecognizer(recognizer.Recognizer):
     def _place(self, encoded: recognizer.Encoded, _weighed: Tensor) -> list[Sums]:
         thirds = self.network.place(encoded.hidden, encoded.lengths).cpu().numpy()
         if not np.isfinite(thirds[:, -1]).all():
-            raise ArithmeticError(recognizer.NO_NUMBER)
+            raise no_number(recognizer.NAME)
         return [
             np.asarray(sums[: bicif.THIRDS * length + 1])
             for sums, length in zip(thirds, encoded.lengths, strict=True)

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr_server.models import speech_window
+from asr_server.models.errors import no_number
 from asr_server.speech.spans import Span
 
 FRAME_MS = 10
@@ -60,7 +61,10 @@ def classify(silence: NDArray[np.float32], config: EndpointConfig) -> NDArray[np
     """Return which frames are speech, from the probability of silence of each.
 
     Powers of probabilities, not exponentials of logarithms: a saturated softmax gives exact zeros.
+    Raises ArithmeticError where one is NaN, which would be silence for ever after.
     """
+    if np.isnan(silence).any():
+        raise no_number("the voice activity detector")
     quiet = silence.astype(np.float64)
     threshold = quiet**config.speech_2_noise_ratio + config.speech_noise_thres
     speech: NDArray[np.bool_] = 1.0 - quiet >= threshold

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from asr_server.models import ct_transformer
+from asr_server.models import ct_transformer, overflow
 from asr_server.models.errors import ModelError
 from asr_server.models.folders import ModelFolder
 
@@ -70,13 +70,18 @@ class Punctuation:
         self.device = device
 
     def punctuate(self, texts: Sequence[Sequence[str]]) -> list[str]:
-        """Return each text, given as tokens, with its punctuation; no tokens give no text."""
+        """Return each text, given as tokens, with its punctuation; no tokens give no text.
+
+        Raises ArithmeticError when the network's output is not a number.
+        """
         unknown = self.ids[_UNKNOWN]
         drafts = [Draft([self.ids.get(token, unknown) for token in text]) for text in texts]
         while running := [draft for draft in drafts if not draft.is_done]:
-            best = self.probe([draft.unread for draft in running]).argmax(dim=-1).tolist()
-            for draft, row in zip(running, best, strict=True):
-                draft.accept([self.marks[i] for i in row[: len(draft.unread)]])
+            best = overflow.choose(self.probe([draft.unread for draft in running])).tolist()
+            rows = [row[: len(each.unread)] for each, row in zip(running, best, strict=True)]
+            overflow.check(rows, "the punctuation model")
+            for draft, row in zip(running, rows, strict=True):
+                draft.accept([self.marks[i] for i in row])
         return [render(text, draft.marks) for text, draft in zip(texts, drafts, strict=True)]
 
     def probe(self, rows: Sequence[Sequence[int]]) -> Tensor:

@@ -8,14 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asr_server.models import cif, frontend, paraformer, stamps, tokens
+from asr_server.models import cif, frontend, overflow, paraformer, stamps, tokens
+from asr_server.models.errors import no_number
 from asr_server.models.folders import ModelFolder
 from asr_server.models.stamps import Sums
 from asr_server.speech.hints import NO_HINTS, Hints
 from asr_server.speech.sounds import Sound
 from asr_server.speech.words import Stamp, Words
 
-NO_NUMBER = "the recogniser gave NaN; use float32 or bfloat16"
+NAME = "the recogniser"
 _TOKENS_PER_SECOND = 5
 
 _Config = TypeVar("_Config", bound=paraformer.ParaformerConfig)
@@ -66,16 +67,17 @@ class Recognizer:
             weighed = sums.cpu()
             counts = cif.count_tokens(weighed).tolist()
             if min(counts) < 0:
-                raise ArithmeticError(NO_NUMBER)
+                raise no_number(NAME)
             if max(counts) == 0:
                 return [Words() for _ in audio]
             encoded = Encoded(hidden, sums, lengths, counts)
             best = self._choose(encoded, hints or [NO_HINTS] * len(audio))
             placed = self._place(encoded, weighed)
-            symbols = best.tolist()
+            rows = [row[:count] for row, count in zip(best.tolist(), counts, strict=True)]
+        overflow.check(rows, NAME)
         return [
-            self._words(row[:count], total, len(samples))
-            for row, count, total, samples in zip(symbols, counts, placed, audio, strict=True)
+            self._words(row, total, len(samples))
+            for row, total, samples in zip(rows, placed, audio, strict=True)
         ]
 
     def probe(self, audio: Sequence[frontend.Audio | Sound]) -> list[Tensor]:
@@ -99,7 +101,7 @@ class Recognizer:
     def _choose(self, encoded: Encoded, _hints: Sequence[Hints]) -> Tensor:
         """Return the symbols of each row, (rows, tokens)."""
         scores = self.network.decode(encoded.hidden, encoded.sums, encoded.lengths, encoded.counts)
-        return scores.argmax(dim=-1)
+        return overflow.choose(scores)
 
     def _place(self, encoded: Encoded, weighed: Tensor) -> list[Sums]:
         """Return the sums of weights that say when the tokens of each row were said.

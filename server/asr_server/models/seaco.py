@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import rnn
 
-from asr_server.models import bicif, cif, masks
+from asr_server.models import bicif, cif, masks, overflow
 from asr_server.models.decoder import Decoder, DecoderConfig, DecoderLayers
 
 NO_HOTWORD = (1,)  # the start symbol: the last vector of every list stands for none of its words
@@ -110,7 +110,7 @@ class SeacoParaformer(bicif.BiCifParaformer):
         """
         embeddings = cif.integrate(hidden, sums, max(counts))
         refined = self.refine(hidden, embeddings, lengths, counts)
-        symbols: Tensor = self.decoder.output_layer(refined).argmax(dim=-1)
+        symbols: Tensor = overflow.choose(self.decoder.output_layer(refined))
         rows = [row for row, bias in enumerate(biases) if bias is not None and counts[row]]
         if not rows:
             return symbols
@@ -120,7 +120,8 @@ class SeacoParaformer(bicif.BiCifParaformer):
             masks.real_positions([counts[row] for row in rows], max(counts), hidden.device),
             [bias for row in rows if (bias := biases[row]) is not None],
         )
-        symbols[rows] = torch.where(biased == self.no_bias, symbols[rows], biased)
+        kept = (biased == self.no_bias) | (symbols[rows] == overflow.NO_SYMBOL)
+        symbols[rows] = torch.where(kept, symbols[rows], biased)
         return symbols
 
     def _bias(
@@ -134,8 +135,7 @@ class SeacoParaformer(bicif.BiCifParaformer):
         attended = masks.attended_positions(lengths, words.shape[1], words.device)
         found = self.seaco_decoder.refine(embeddings, real, words, attended)
         found = found + self.seaco_decoder.refine(refined, real, words, attended)
-        result: Tensor = self.hotword_output_layer(found).argmax(dim=-1)
-        return result
+        return overflow.choose(self.hotword_output_layer(found))
 
     def _filter(
         self, refined: Tensor, real: Tensor, words: Tensor, lengths: Sequence[int]

@@ -7,14 +7,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from asr_server.models import frontend, sense_voice, sentence_pieces, tokens
+from asr_server.models import frontend, overflow, recognizer, sense_voice, sentence_pieces, tokens
+from asr_server.models.errors import no_number
 from asr_server.models.folders import ModelFolder
 from asr_server.speech.hints import NO_HINTS, Hints
 from asr_server.speech.sounds import Sound
 from asr_server.speech.words import NO_WORDS, Words
 
 _BLANK = 0
-_NO_NUMBER = -1
 
 
 class SenseVoiceRecognizer:
@@ -50,7 +50,7 @@ class SenseVoiceRecognizer:
             wanted = hints or [NO_HINTS] * len(audio)
             hidden = self.network.encode(self.front.features(waveforms), lengths, wanted)
             scores, symbols = self.network.spell(hidden)
-            best = symbols.where(scores.isfinite(), _NO_NUMBER).cpu().numpy()
+            best = symbols.where(scores.isfinite(), overflow.NO_SYMBOL).cpu().numpy()
         return [
             self._words(row[: sense_voice.QUERIES + length]) if length else NO_WORDS
             for row, length in zip(best, lengths, strict=True)
@@ -67,9 +67,9 @@ class SenseVoiceRecognizer:
 
     def _words(self, symbols: NDArray[np.int64]) -> Words:
         """Collapse what CTC repeats, leave out blanks, and split the text."""
-        if symbols.min() == _NO_NUMBER:
-            raise ArithmeticError("the recogniser gave NaN; use float32 or bfloat16")
-        changed = symbols[np.diff(symbols, prepend=_NO_NUMBER) != 0]
+        if symbols.min() == overflow.NO_SYMBOL:
+            raise no_number(recognizer.NAME)
+        changed = symbols[np.diff(symbols, prepend=overflow.NO_SYMBOL) != 0]
         return Words(tokens.split(self.pieces.write(changed[changed != _BLANK])))
 
 

@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from asr_server.models import cif, masks, paraformer, ragged
+from asr_server.models import cif, masks, overflow, paraformer, ragged
+from asr_server.models.errors import no_number
 
+NAME = "the streaming recogniser"
 ENCODER_LOOK_BACK = 4  # chunks
 ChunkSize = tuple[int, int, int]  # steps before, of, and behind the chunk
 
@@ -101,7 +103,7 @@ class StreamingParaformer:
         fired = cif.count_tokens(totals)
         counts = fired.tolist()
         if min(counts) < 0:
-            raise ArithmeticError("the streaming recogniser gave NaN; use float32 or bfloat16")
+            raise no_number(NAME)
         embeddings = cif.integrate(encoded.hidden, encoded.sums, max(counts) + 1)
         embeddings[:, 0] += torch.stack([chunk.memory.partial for chunk in chunks])
         memories = self._remember(chunks, encoded)
@@ -205,7 +207,8 @@ class StreamingParaformer:
         hidden = encoded.hidden[picked]
         spoken_by = [chunks[row] for row in rows]
         scores, known = self.decode(spoken_by, hidden, embeddings[picked, : max(counts)])
-        best = scores.argmax(dim=-1).tolist()
+        best = overflow.choose(scores).tolist()
+        overflow.check([row[: counts[place]] for place, row in zip(rows, best, strict=True)], NAME)
         starts = [counts[row] for row in rows]
         spoken = ragged.windows(known, starts, known.shape[2] - max(counts))
         for place, row in enumerate(rows):
