@@ -47,6 +47,9 @@ class Capacity:
         default_factory=dict, init=False, repr=False, compare=False
     )
     _limits: dict[int, float] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _best: dict[int | None, int] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def service_s(self, size: int) -> float:
         """Return how long a full batch takes, or keeps the CPU that is allowed."""
@@ -76,6 +79,11 @@ class Capacity:
 
     def best_size(self, most_size: int | None = None) -> int:
         """Return the smallest feasible size that serves nearly as much as any other."""
+        if most_size not in self._best:
+            self._best[most_size] = self._find_best_size(most_size)
+        return self._best[most_size]
+
+    def _find_best_size(self, most_size: int | None) -> int:
         sizes = [size for size in self._ladder(most_size) if self.is_feasible(size)]
         if not sizes:
             return self.batching.min_size

@@ -73,7 +73,9 @@ class Memory:
     def with_fleet(self, fleet: Fleet, now: float) -> "Memory":
         """Return the memory after seeing the fleet: a change of its size starts a new count."""
         size = (fleet.desired, len(fleet.ready))
-        if self.fleet is None or size == self.fleet:
+        if size == self.fleet:
+            return self
+        if self.fleet is None:
             return replace(self, fleet=size)
         return replace(self, fleet=size, fleet_changed_at=now, finals=0.0)
 
