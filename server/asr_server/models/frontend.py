@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from asr_server.models import fbank, ragged
+from asr_server.models import fbank, ragged, staging
 from asr_server.models.errors import ModelError
 from asr_server.speech.sounds import Bank, Sound
 
@@ -81,7 +81,7 @@ class Frontend:
         samples = np.zeros((len(audio), max(map(len, audio), default=0)), dtype=np.int16)
         for place, row in zip(samples, audio, strict=True):
             place[: len(row)] = row
-        return torch.from_numpy(samples).to(self.device)
+        return staging.put(torch.from_numpy(samples), self.device)
 
     def find_known(self, bank: Bank | None, before: int, frames: int) -> list[Tensor]:
         """Return what `Bank.cut` does; nothing of a bank of another kind."""
@@ -126,7 +126,7 @@ class Frontend:
         centre = torch.arange(steps, device=self.device) * config.lfr_n
         around = torch.arange(config.lfr_m, device=self.device) - self.left
         wanted = (centre[:, None] + around).flatten()
-        limits = torch.tensor([offsets, [count - 1 for count in frames]], device=self.device)
+        limits = staging.put_list([offsets, [count - 1 for count in frames]], self.device)
         index = torch.minimum(wanted + limits[0][:, None], limits[1][:, None]).clamp_(min=0)
         index += torch.arange(rows, device=self.device)[:, None] * width
         picked = energies.view(rows * width, bins).index_select(0, index.flatten())

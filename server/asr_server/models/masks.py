@@ -7,17 +7,19 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from asr_server.models import staging
+
 
 def real_positions(lengths: Sequence[int], width: int, device: torch.device) -> Tensor:
     """Return bool (rows, width): true where a row has a value of its own."""
-    return torch.arange(width, device=device) < torch.tensor(lengths, device=device)[:, None]
+    return torch.arange(width, device=device) < staging.put_list(lengths, device)[:, None]
 
 
 def framed_positions(
     starts: Sequence[int], stops: Sequence[int], width: int, device: torch.device
 ) -> Tensor:
     """Return bool (rows, width): true from `start` up to, not including, `stop` of each row."""
-    limits = torch.tensor([starts, stops], device=device)[..., None]
+    limits = staging.put_list([starts, stops], device)[..., None]
     positions = torch.arange(width, device=device)
     return (positions >= limits[0]) & (positions < limits[1])
 

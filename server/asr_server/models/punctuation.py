@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from asr_server.models import ct_transformer, overflow
+from asr_server.models import ct_transformer, overflow, staging
 from asr_server.models.errors import ModelError
 from asr_server.models.folders import ModelFolder
 
@@ -90,7 +90,7 @@ class Punctuation:
         width = max(lengths)
         padded = torch.tensor([[*row, *[0] * (width - len(row))] for row in rows])
         with torch.inference_mode():
-            scores: Tensor = self.network(padded.to(self.device), lengths)
+            scores: Tensor = self.network(staging.put(padded, self.device), lengths)
         return scores
 
 

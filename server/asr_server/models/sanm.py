@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from asr_server.models import masks, time_filter
+from asr_server.models import masks, staging, time_filter
 
 LAYER_NORM_EPS = 1e-12
 _TIMESCALE = 10000.0
@@ -183,7 +183,7 @@ class SanmEncoder(nn.Module):
         Row by row, `starts` says how many positions came before. The cost does not depend on it.
         """
         positions = torch.arange(inputs.shape[1], device=inputs.device)
-        positions = positions + torch.tensor(starts, device=inputs.device)[:, None]
+        positions = positions + staging.put_list(starts, inputs.device)[:, None]
         return self._place(inputs, sinusoids(positions, inputs.shape[2]))
 
     def extend(

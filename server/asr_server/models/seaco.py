@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import rnn
 
-from asr_server.models import bicif, cif, masks, overflow
+from asr_server.models import bicif, cif, masks, overflow, staging
 from asr_server.models.decoder import Decoder, DecoderConfig, DecoderLayers
 
 NO_HOTWORD = (1,)  # the start symbol: the last vector of every list stands for none of its words
@@ -92,8 +92,11 @@ class SeacoParaformer(bicif.BiCifParaformer):
         lengths = [len(word) for word in words]
         device = self.hotword_output_layer.weight.device
         ids = rnn.pad_sequence([torch.tensor(word) for word in words], batch_first=True)
-        hidden = bicif.run_lstm(self.bias_encoder, self.decoder.embed(ids.to(device)), lengths)
-        last = hidden[torch.arange(len(words)), torch.tensor(lengths) - 1]
+        hidden = bicif.run_lstm(
+            self.bias_encoder, self.decoder.embed(staging.put(ids, device)), lengths
+        )
+        ends = staging.put_list([length - 1 for length in lengths], device)
+        last = hidden[torch.arange(len(words), device=device), ends]
         return last if self.lstm_proj is None else self.lstm_proj(last)
 
     def choose(
@@ -114,14 +117,15 @@ class SeacoParaformer(bicif.BiCifParaformer):
         rows = [row for row, bias in enumerate(biases) if bias is not None and counts[row]]
         if not rows:
             return symbols
+        picked = staging.put_list(rows, hidden.device)
         biased = self._bias(
-            embeddings[rows],
-            refined[rows],
+            embeddings[picked],
+            refined[picked],
             masks.real_positions([counts[row] for row in rows], max(counts), hidden.device),
             [bias for row in rows if (bias := biases[row]) is not None],
         )
-        kept = (biased == self.no_bias) | (symbols[rows] == overflow.NO_SYMBOL)
-        symbols[rows] = torch.where(kept, symbols[rows], biased)
+        kept = (biased == self.no_bias) | (symbols[picked] == overflow.NO_SYMBOL)
+        symbols[picked] = torch.where(kept, symbols[picked], biased)
         return symbols
 
     def _bias(
@@ -147,7 +151,7 @@ class SeacoParaformer(bicif.BiCifParaformer):
             refined, real, words, known[:, None, None, :], layer=_FILTER_LAYER
         )
         weights = (weights * real[:, None]).float().sum(dim=(1, 2)).masked_fill(~known, -1.0)
-        last = torch.tensor(lengths, device=device)[:, None] - 1
+        last = staging.put_list(lengths, device)[:, None] - 1
         best = torch.cat([weights.topk(_FILTERED, dim=1).indices, last], dim=1)
         whole = torch.arange(width, device=device).expand_as(best)
         kept = torch.where(last < _FILTERED, torch.minimum(whole, last), best)

@@ -15,7 +15,7 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from asr_server.models import frontend, sanm
+from asr_server.models import frontend, sanm, staging
 from asr_server.speech.hints import AUTO, Hints
 
 QUERIES = 4
@@ -97,7 +97,7 @@ class SenseVoice(nn.Module):
 
         What comes out beyond a row's QUERIES and `lengths` is unspecified.
         """
-        ids = torch.tensor([choose_queries(each) for each in hints], device=features.device)
+        ids = staging.put_list([choose_queries(each) for each in hints], features.device)
         asked = self.embed(ids).to(features.dtype)
         inputs = torch.cat([asked, features], dim=1)
         result: Tensor = self.encoder(inputs, [length + QUERIES for length in lengths])

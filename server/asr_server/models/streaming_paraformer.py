@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from asr_server.models import cif, masks, overflow, paraformer, ragged
+from asr_server.models import cif, masks, overflow, paraformer, ragged, staging
 from asr_server.models.errors import no_number
 
 NAME = "the streaming recogniser"
@@ -167,7 +167,7 @@ class StreamingParaformer:
         weights = self.network.predictor(hidden, counted)
         carried = [chunk.memory.weight for chunk in chunks]
         tails = [tail if chunk.last else 0.0 for chunk in chunks]
-        edges = torch.tensor([carried, tails], dtype=torch.float64, device=device)
+        edges = staging.put_list([carried, tails], device, torch.float64)
         return cif.accumulate(weights, edges[0], edges[1])
 
     def _remember(self, chunks: Sequence[Chunk], encoded: Encoded) -> list[Memory]:
@@ -203,7 +203,7 @@ class StreamingParaformer:
         rows = [row for row, count in enumerate(counts) if count]
         if not rows:
             return memories, ids
-        picked = torch.tensor(rows, device=embeddings.device)
+        picked = staging.put_list(rows, embeddings.device)
         hidden = encoded.hidden[picked]
         spoken_by = [chunks[row] for row in rows]
         scores, known = self.decode(spoken_by, hidden, embeddings[picked, : max(counts)])

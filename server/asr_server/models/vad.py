@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from asr_server.models import endpointing, fbank, frontend, fsmn_vad
+from asr_server.models import endpointing, fbank, frontend, fsmn_vad, staging
 from asr_server.models.errors import ModelError
 from asr_server.models.folders import ModelFolder
 from asr_server.speech import sounds
@@ -66,7 +66,7 @@ class Vad:
         with torch.inference_mode():
             waveforms = self.front.load([audio[row] for row in order])
             silence, bank = self._run(waveforms)
-            places = torch.tensor(order, dtype=torch.int64, device=silence.device).argsort()
+            places = staging.put_list(order, silence.device, torch.int64).argsort()
             return silence[places], bank[places]
 
     def _run(self, waveforms: frontend.Waveforms) -> tuple[Tensor, Tensor]:

@@ -3,12 +3,15 @@
 A CPU does not show the waiting, but it shows the operations that a GPU would make wait.
 """
 
+import ast
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from asr_server.models import staging
 from asr_server.speech.pieces import Piece
 from asr_server.speech.sounds import Sound
 
@@ -104,3 +107,42 @@ def test_the_host_waits_as_often_for_many_rows_as_for_one(models, speech, run, r
     counted, waiting = run(models, speech[:rows])
     assert counted == reads
     assert not waiting
+
+
+# Samples, and what bounds the rows of the stacks, everywhere but in punc; then the order of rows;
+# the lengths in frames for each mask, and in tokens; positions, bounds, edges, which rows speak.
+COPIES = {"vad": 3, "asr": 7, "streaming vad": 2, "asr_online": 6, "punc": 1}
+
+
+@pytest.mark.parametrize("stage", CASES)
+@pytest.mark.parametrize("rows", [2, 6])
+def test_a_batch_is_copied_in_kind_by_kind_and_not_row_by_row(
+    models, speech, monkeypatch, stage, rows
+):
+    copied = []
+    put = staging.put
+
+    def count_copy(values, device):
+        copied.append(tuple(values.shape))
+        return put(values, device)
+
+    monkeypatch.setattr(staging, "put", count_copy)
+    CASES[stage][0](models, speech[:rows])
+    assert len(copied) == COPIES[stage], copied
+
+
+def test_host_values_go_to_the_device_by_staging_alone():
+    """A tensor that is made on a GPU from a list is copied there, and the host waits for it."""
+    found = []
+    for path in sorted(Path(staging.__file__).parent.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or path.name == "staging.py":
+                continue
+            name = ast.unparse(node.func)
+            if name in ("torch.tensor", "torch.as_tensor") and any(
+                each.arg == "device" for each in node.keywords
+            ):
+                found.append(f"{path.name}:{node.lineno}")
+            if name.endswith((".pin_memory", ".cuda")):
+                found.append(f"{path.name}:{node.lineno}")
+    assert found == []
