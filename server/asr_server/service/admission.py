@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from asr_server.metrics import SessionMetrics
-from asr_server.service.door import Door
+from asr_server.service.door import Door, Guest
 
 Reason = Literal["full", "address", "overloaded", "draining", "loading"]
 
@@ -45,6 +45,7 @@ class Admission:
         self._metrics = metrics
         self._door = door
         self._per_address: Counter[str] = Counter()
+        self._at_door: Counter[str] = Counter()
         self._max_per_address = max_sessions_per_address
         self.closed: Refusal | None = LOADING
         self.limit(max_sessions)
@@ -69,42 +70,61 @@ class Admission:
         if self._door is not None:
             self._door.close()
 
-    async def admit(self, address: str) -> Refusal | None:
+    async def admit(self, address: str, guest: Guest) -> Refusal | None:
         """Wait until a session from this address may begin, for some seconds at most.
 
-        Count and return why it is refused; None: it may begin.
+        Count and return why it is refused; None: it may begin. No more wait than there are places.
         """
-        refusal = self._decide(address)
+        refusal = self._decide(address, self._at_door.total(), self._at_door[address])
         if refusal is None and self._door is not None:
-            entered = await self._door.enter()
+            with _counted(self._at_door, address):
+                entered = await self._door.enter(guest)
             refusal = self._decide(address) or (None if entered else OVERLOADED)
+            if refusal is not None:
+                self._door.forget(guest)
         return self._count_refusal(refusal)
 
     def refuse(self, address: str) -> Refusal | None:
         """Decide whether there is a place for a session that was admitted; as `admit`."""
         return self._count_refusal(self._decide(address))
 
+    def note_input(self, guest: Guest) -> None:
+        """A session has begun an input: if that is live, it is seen among the open streams."""
+        if self._door is not None:
+            self._door.forget(guest)
+
     @contextmanager
-    def count(self, address: str) -> Iterator[None]:
-        """Count a session as long as it lasts."""
-        self._per_address[address] += 1
+    def count(self, address: str, guest: Guest) -> Iterator[None]:
+        """Count a session as long as it lasts; whoever waits for its place has it then."""
         try:
-            yield
+            with _counted(self._per_address, address):
+                yield
         finally:
-            self._per_address[address] -= 1
-            if not self._per_address[address]:
-                del self._per_address[address]
+            if self._door is not None:
+                self._door.forget(guest)
+                self._door.let_in()
 
     def _count_refusal(self, refusal: Refusal | None) -> Refusal | None:
         if refusal is not None:
             self._metrics.refused_sessions.labels(refusal.reason).inc()
         return refusal
 
-    def _decide(self, address: str) -> Refusal | None:
+    def _decide(self, address: str, waiting: int = 0, waiting_there: int = 0) -> Refusal | None:
         if self.closed is not None:
             return self.closed
-        if self.sessions >= self.max_sessions:
+        if self.sessions + waiting >= self.max_sessions:
             return FULL
-        if 0 < self._max_per_address <= self._per_address[address]:
+        if 0 < self._max_per_address <= self._per_address[address] + waiting_there:
             return ADDRESS
         return None
+
+
+@contextmanager
+def _counted(counter: Counter[str], address: str) -> Iterator[None]:
+    counter[address] += 1
+    try:
+        yield
+    finally:
+        counter[address] -= 1
+        if not counter[address]:
+            del counter[address]

@@ -9,7 +9,7 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from websockets.asyncio.server import ServerConnection
@@ -53,12 +53,14 @@ class Surroundings:
 
 
 class Connection:
-    """A client, from the end of its handshake to the end of its connection."""
+    """A client, from the end of its handshake to its own; `begin` is told of each input."""
 
-    def __init__(self, socket: AudioSocket, around: Surroundings) -> None:
+    def __init__(
+        self, socket: AudioSocket, around: Surroundings, begin: Callable[[], None]
+    ) -> None:
         self._socket = socket
         self._address = peer_address(socket)  # a TLS connection that is closed knows it no more
-        self._around = around
+        self._around, self._begin = around, begin
         self._session = Session(around.limits)
         self._intake = Intake(self._session, around.decoder, self)
         self._held_samples = 0
@@ -69,8 +71,7 @@ class Connection:
         self._no_streams = asyncio.Event()
         self._no_streams.set()
         self._closing: asyncio.Task[None] | None = None
-        self._leaving = False
-        self._gone = False
+        self._leaving = self._gone = False
         self._received = 0
         self._busy = False  # with a message that cannot be taken at once
         self._opened_at = time.monotonic()
@@ -222,10 +223,9 @@ class Connection:
 
     def _listen(self, listen: effects.Listen) -> None:
         deliver = functools.partial(self._take_result, listen.number)
-        engine = self._around.engine
-        self._streams[listen.number] = engine.open_stream(
-            listen.mode, listen.chunk_size, deliver, listen.hints
-        )
+        about = listen.mode, listen.chunk_size, deliver, listen.hints
+        self._streams[listen.number] = self._around.engine.open_stream(*about)
+        self._begin()
         self._no_streams.clear()
         self._account.count_demand(listen.mode, 0.0, inputs=1)
 
@@ -248,6 +248,7 @@ class Connection:
         self._apply(self._session.take_result(number, result, time.monotonic()))
 
     def _submit(self, submit: effects.Submit) -> None:
+        self._begin()
         task = asyncio.create_task(self._recognize(submit))
         self._utterances.add(task)
         task.add_done_callback(self._utterances.discard)

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from prometheus_client import Gauge
 
@@ -17,50 +18,71 @@ MOST_WAITING = 1000
 NEW_S = 1.0  # within which who was let in has opened a stream
 
 
+class Guest(Protocol):
+    """Who comes."""
+
+    async def wait_closed(self) -> None:
+        """Return when it has hung up."""
+
+
 class Door:
-    """`find_room` says for how many more streams there is room; infinite where none are counted."""
+    """`find_room` says for how many more streams there is room; infinite where none are counted.
+
+    Who was let in is expected to open a stream, which takes its place, until it is forgotten.
+    """
 
     def __init__(self, find_room: Callable[[], float], waiting: Gauge) -> None:
         self._find_room = find_room
-        self._waiting: deque[asyncio.Future[bool]] = deque()
-        self._entered: deque[float] = deque()
+        self._waiting: deque[tuple[Guest, asyncio.Future[bool]]] = deque()
+        self._expected: dict[Guest, float] = {}  # and since when
         waiting.set_function(lambda: len(self._waiting))
 
-    async def enter(self) -> bool:
-        """Wait for a place; say whether there was one in time."""
-        if not self._waiting and self._take():
+    async def enter(self, guest: Guest) -> bool:
+        """Wait for a place; say whether there was one in time, for one who is still there."""
+        if not self._waiting and self._take(guest):
             return True
         if len(self._waiting) >= MOST_WAITING:
             return False
         place: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
+        self._waiting.append((guest, place))
+        leaving = asyncio.create_task(guest.wait_closed())
+        leaving.add_done_callback(lambda _: _answer(place, entered=False))
         try:
             async with asyncio.timeout(WAIT_S):
                 return await place
         except TimeoutError:
             return False
         finally:
+            leaving.cancel()
             with contextlib.suppress(ValueError):  # who was let in is out of the queue
-                self._waiting.remove(place)
+                self._waiting.remove((guest, place))
 
     def let_in(self) -> None:
         """Let in who waits, for as many as there is room. To be called some times in a second."""
-        while self._waiting and (self._waiting[0].done() or self._take()):
-            _answer(self._waiting.popleft(), entered=True)
+        while self._waiting:
+            guest, place = self._waiting[0]
+            if not place.done() and not self._take(guest):
+                return
+            self._waiting.popleft()
+            _answer(place, entered=True)
+
+    def forget(self, guest: Guest) -> None:
+        """Expect no stream of it any more: there is one, or there will be none."""
+        self._expected.pop(guest, None)
 
     def close(self) -> None:
         """Nobody is waiting any more: whoever was is refused."""
         while self._waiting:
-            _answer(self._waiting.popleft(), entered=False)
+            _answer(self._waiting.popleft()[1], entered=False)
 
-    def _take(self) -> bool:
-        """Take a place, if there is one; who was just let in has one that is not seen yet."""
+    def _take(self, guest: Guest) -> bool:
+        """Take a place, if there is one; those of who was just let in are not seen yet."""
         now = asyncio.get_running_loop().time()
-        while self._entered and self._entered[0] <= now - NEW_S:
-            self._entered.popleft()
-        if self._find_room() - len(self._entered) < 1:
+        while self._expected and (oldest := next(iter(self._expected.items())))[1] <= now - NEW_S:
+            self.forget(oldest[0])
+        if self._find_room() - len(self._expected) < 1:
             return False
-        self._entered.append(now)
+        self._expected[guest] = now
         return True
 
 

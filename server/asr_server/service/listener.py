@@ -128,7 +128,7 @@ class Listener:
             return None  # the library answers that this is a WebSocket port
         if not self._knows(request):
             return self._refuse_unknown(socket)
-        refusal = await self._admission.admit(peer_address(socket))
+        refusal = await self._admission.admit(peer_address(socket), socket)
         if refusal is None:
             return None
         response = socket.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, refusal.message + "\n")
@@ -154,8 +154,9 @@ class Listener:
         if (refusal := self._admission.refuse(address)) is not None:
             await socket.close(CloseCode.TRY_AGAIN_LATER, refusal.message)
             return
-        with self._admission.count(address):
-            connection = Connection(socket, self._around)
+        with self._admission.count(address, socket):
+            note_input = functools.partial(self._admission.note_input, socket)
+            connection = Connection(socket, self._around, note_input)
             self._connections.add(connection)
             self._empty.clear()
             try:

@@ -249,17 +249,38 @@ async def test_newcomers_wait_at_the_door_and_come_in_when_there_is_room(stage, 
             await client.close()
 
 
-async def test_who_hangs_up_at_the_door_harms_nobody(stage, eventually):
+async def test_who_hangs_up_at_the_door_is_not_waited_for(stage, eventually, monkeypatch):
+    monkeypatch.setattr(doors, "WAIT_S", 600.0)
     stage.room = 0
     await stage.start()
     client = asyncio.create_task(open_client(stage))
     await eventually(lambda: stage.value("asr_waiting_sessions") == 1)
     client.cancel()
-    stage.room = float("inf")
-    stage.door.let_in()
+    await eventually(lambda: stage.value("asr_waiting_sessions") == 0)
+    stage.room = 1
     async with stage.connect():
         pass
     await eventually(lambda: stage.admission.sessions == 0)
+
+
+@pytest.mark.parametrize("mode", ["2pass", "offline", None])
+async def test_who_begins_or_leaves_is_not_expected_any_more(stage, eventually, monkeypatch, mode):
+    monkeypatch.setattr(doors, "NEW_S", 600.0)
+    monkeypatch.setattr(doors, "WAIT_S", 30.0)
+    stage.room = 1
+    await stage.start()
+    async with stage.connect() as first:
+        second = asyncio.create_task(open_client(stage))
+        await eventually(lambda: stage.value("asr_waiting_sessions") == 1)
+        if mode is None:
+            await first.close()
+        else:
+            await first.send(json.dumps({"mode": mode}))
+            await first.send(SECOND)
+            await first.send(END)
+            await receive(first)
+            stage.door.let_in()
+        await (await second).close()
 
 
 async def test_who_has_waited_for_long_gets_503(stage, monkeypatch):

@@ -30,7 +30,7 @@ class FloodingSocket:
 async def turns_beside(messages):
     limits = SessionLimits(3600.0, 3600.0, 10)
     around = Surroundings(None, AudioBudget(10**9), limits, Metrics().session)
-    reader = asyncio.create_task(Connection(FloodingSocket(messages), around).run())
+    reader = asyncio.create_task(Connection(FloodingSocket(messages), around, lambda: None).run())
     turns = 0
     while not reader.done():
         await asyncio.sleep(0)

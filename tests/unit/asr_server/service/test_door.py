@@ -10,6 +10,16 @@ from asr_server.service import door as doors
 pytestmark = pytest.mark.looptime
 
 
+class Guest:
+    """Somebody who stays until the test has it hang up."""
+
+    def __init__(self):
+        self.hung_up = asyncio.Event()
+
+    async def wait_closed(self):
+        await self.hung_up.wait()
+
+
 class House:
     """A door, with as many places as the test says; who entered has one at once, or later."""
 
@@ -22,15 +32,17 @@ class House:
         self.door = doors.Door(lambda: self.places - self.inside, waiting)
         self.entered = []
 
-    async def visit(self, name):
-        if not await self.door.enter():
+    async def visit(self, name, guest=None):
+        guest = guest or Guest()
+        if not await self.door.enter(guest):
             return False
         self.entered.append((name, asyncio.get_running_loop().time()))
-        asyncio.get_running_loop().call_later(self.counts_late_s, self._count)
+        asyncio.get_running_loop().call_later(self.counts_late_s, self._count, guest)
         return True
 
-    def _count(self):
+    def _count(self, guest):
         self.inside += 1
+        self.door.forget(guest)
 
     async def watch(self):
         while True:
@@ -108,6 +120,36 @@ async def test_who_hangs_up_is_forgotten():
     house.places = 1
     assert house.waiting == 0
     assert await house.visit("b")
+
+
+async def test_who_hangs_up_while_it_waits_takes_no_place():
+    house, guest = House(places=0), Guest()
+    visits = [asyncio.create_task(house.visit("a", guest)), asyncio.create_task(house.visit("b"))]
+    await asyncio.sleep(0.5)
+    guest.hung_up.set()
+    assert not await visits[0]
+    assert asyncio.get_running_loop().time() == 0.5
+    house.places = 1
+    house.door.let_in()
+    assert await visits[1]
+    assert house.waiting == 0
+
+
+async def test_short_visits_one_after_the_other_have_all_places_all_the_time():
+    """Who has begun, or is gone, is not expected any more."""
+    house = House(places=4)
+
+    async def stay(guest, seconds):
+        if not await house.visit(guest, guest):
+            return False
+        await asyncio.sleep(seconds)
+        house.inside -= 1
+        house.door.let_in()
+        return True
+
+    stays = [asyncio.create_task(stay(Guest(), 0.5)) for _ in range(28)]
+    assert all(await asyncio.gather(*stays))
+    assert asyncio.get_running_loop().time() == pytest.approx(3.5)
 
 
 async def test_a_closed_door_keeps_nobody_waiting():
