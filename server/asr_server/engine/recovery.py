@@ -67,9 +67,14 @@ def _attempt(
         if device.is_lost(error):
             raise
         if device.is_out_of_memory(error):
-            logger.warning("out of memory in a batch of %d: %s", len(inputs), str(error))
+            logger.warning("out of memory in a batch of %d: %s", len(inputs), _describe(error))
             return _Failure("the device has not enough memory for this audio", out_of_memory=True)
         if len(inputs) == 1:
             logger.exception("an item cannot be computed")
-        return _Failure(f"{type(error).__name__}: {error}", out_of_memory=False)
+        return _Failure(_describe(error), out_of_memory=False)
     return outputs
+
+
+def _describe(error: Exception) -> str:
+    """Return the kind of an error, and what it says, if it says anything."""
+    return f"{type(error).__name__}: {error}".removesuffix(": ")

@@ -123,6 +123,15 @@ def test_a_model_that_loses_an_answer_is_found_out():
     assert outcomes == [recovery.Poison("RuntimeError: 0 answers came for 1 inputs")] * 2
 
 
+def test_an_error_that_says_nothing_is_told_by_its_kind(caplog):
+    def compute(inputs):
+        raise MemoryError if len(inputs) > 1 else AssertionError
+
+    outcomes, _ = run(compute, [1, 2])
+    assert outcomes == [recovery.Poison("AssertionError")] * 2
+    assert "out of memory in a batch of 2: MemoryError" in caplog.messages
+
+
 def test_a_lost_device_is_not_recovered_from():
     def compute(_):
         raise SystemError
