@@ -1,7 +1,7 @@
 """Live 2pass sessions within 500 ms beyond the VAD's end silence, and twice as many.
 
-The first crowd of twice as many finds a server that may not have been overloaded yet; the second
-one finds a server that has learned how many it carries, and refuses the others.
+Crowds of twice as many come twice. Of each the server lets in what follows from what it carried
+before; the others wait at the door, knock again when they are refused, and give up after 20 s.
 """
 
 from typing import Any

@@ -15,7 +15,7 @@ from prometheus_client import Gauge
 
 WAIT_S = 4.0  # clients give a handshake five seconds or more
 MOST_WAITING = 1000
-NEW_S = 1.0  # within which who was let in has opened a stream
+NEW_S = 0.5  # within which who was let in has opened a stream, in a front that is not late
 
 
 class Guest(Protocol):
