@@ -37,6 +37,7 @@ REFUSED = [
     ("prometheus/timeoutSeconds", {"prometheus": {"timeoutSeconds": 0}}),
     ("prometheus/tokenSecret", {"prometheus": {"tokenSecret": {"token": "abc"}}}),
     ("prometheus/queries/pods", {"prometheus": {"queries": {"pods": ""}}}),
+    ("prometheus/queries", {"prometheus": {"queries": {"speed": "up"}}}),
     ("resources", {"resources": {"cpu": 1}}),
     ("resources/requests/cpu", {"resources": {"requests": {"cpu": "much"}}}),
     ("nodeSelector/pool", {"nodeSelector": {"pool": 1}}),

@@ -1,6 +1,7 @@
 """The chart against the operator that it installs."""
 
 import itertools
+import json
 import re
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import yaml
 
 from asr_operator import handlers, settings
 from asr_operator.api import names
-from asr_operator.cluster import access, paths
+from asr_operator.cluster import access, paths, queries
 
 CHART = Path(__file__).parents[2] / "charts" / "asr-operator"
 DEPLOYMENT = (CHART / "templates" / "deployment.yaml").read_text()
@@ -111,3 +112,9 @@ def test_ports_are_those_that_the_operator_listens_on():
 
     ports = re.findall(r"name: (\w+)\n\s+containerPort: (\d+)", DEPLOYMENT)
     assert dict(ports) == {"metrics": str(found.metrics_port), "probes": str(found.probe_port)}
+
+
+def test_chart_knows_every_query_that_can_be_replaced():
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    given = schema["properties"]["prometheus"]["properties"]["queries"]
+    assert given["propertyNames"]["enum"] == [queries.IDENTITY, *queries.Query]
