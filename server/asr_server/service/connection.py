@@ -1,8 +1,8 @@
 """One WebSocket connection: carries messages between the socket, the session and the engine.
 
-Three things run side by side: the reader, which never waits for the engine; one task per offline
-utterance in the engine, while live inputs need none; the writer. Audio that nothing is before does
-not even wait for the reader. No protocol rule lives here.
+Three things run side by side: the reader, which never waits for the engine; the offline utterances
+that are there (`utterances`), while live inputs need no task; the writer. Audio that nothing is
+before does not even wait for the reader. No protocol rule lives here.
 """
 
 import asyncio
@@ -16,16 +16,15 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
-from asr_server.link.messages import Recognized
 from asr_server.metrics import SessionMetrics
 from asr_server.service import bounds
 from asr_server.service.account import Account
 from asr_server.service.audio_socket import AudioSocket
-from asr_server.service.engine_link import Engine, Stored, Stream
+from asr_server.service.engine_link import Engine, Stream
 from asr_server.service.intake import Decoder, Intake
 from asr_server.service.outgoing import Unsent
-from asr_server.speech import audio, effects, words
-from asr_server.speech.hints import Hints
+from asr_server.service.utterances import BUFFER_FULL, Utterances
+from asr_server.speech import audio, effects
 from asr_server.speech.session import Session
 
 SLICE_BYTES = 256 * 1024  # the event loop turns between slices of a long message
@@ -33,9 +32,6 @@ YIELD_MESSAGES = 64  # and between so many short ones, which may all be there al
 UNSENT_CHARS = 4_000_000  # replies that wait for a client that does not read
 CLOSE_S = 5.0
 SHUT_DOWN = "this server shuts down before the file is decoded: send it again"
-BUFFER_FULL = "the audio buffer of this server is full: send this input again later"
-# How soon a file should be answered: what the batch rule orders and sizes batches by.
-DEADLINE_S, DEADLINE_PER_AUDIO_S = 1.0, 0.1
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +62,7 @@ class Connection:
         self._held_samples = 0
         self._account = Account(around.metrics)
         self._unsent = Unsent(socket.send, self._account)
-        self._utterances: set[asyncio.Task[None]] = set()
+        self._utterances = Utterances(around.engine, self._resolve)
         self._streams: dict[int, Stream] = {}
         self._no_streams = asyncio.Event()
         self._no_streams.set()
@@ -96,12 +92,11 @@ class Connection:
             self._socket.take = None
             await self._intake.close()
             writer.cancel()
-            for task in self._utterances:
-                task.cancel()
             for stream in self._streams.values():
                 stream.cancel()
             self._no_streams.set()
-            await asyncio.gather(writer, *self._utterances, return_exceptions=True)
+            await self._utterances.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
             self._unsent.discard()
             if self._closing is not None:
                 await self._closing
@@ -148,8 +143,7 @@ class Connection:
 
     async def settle(self) -> None:
         """Return when every ended input is answered and every reply is sent."""
-        if self._utterances:
-            await asyncio.wait(self._utterances)
+        await self._utterances.join()
         await self._no_streams.wait()
         await self._unsent.join()
 
@@ -249,34 +243,11 @@ class Connection:
 
     def _submit(self, submit: effects.Submit) -> None:
         self._begin()
-        task = asyncio.create_task(self._recognize(submit))
-        self._utterances.add(task)
-        task.add_done_callback(self._utterances.discard)
         self._account.count_demand("offline", audio.duration_s(len(submit.samples)), inputs=1)
+        self._utterances.submit(submit)
 
-    async def _recognize(self, submit: effects.Submit) -> None:
-        number, ended_at, hints = submit.number, submit.ended_at, submit.hints
-        try:
-            stored = await self._around.engine.store(submit.samples)
-            del submit  # the audio is in the arena now, or nowhere
-            result = await self._await_answer(stored, ended_at, hints)
-        except Exception:  # whatever happens, the input gets its final
-            logger.exception("an utterance failed inside the server")
-            result = effects.Failure("internal error")
+    def _resolve(self, number: int, result: effects.Transcript | effects.Failure) -> None:
         self._apply(self._session.resolve(number, result))
-
-    async def _await_answer(
-        self, stored: Stored | None, ended_at: float, hints: Hints
-    ) -> effects.Transcript | effects.Failure:
-        if stored is None:
-            return effects.Failure(BUFFER_FULL)
-        audio_s = audio.duration_s(stored.samples)
-        deadline = ended_at + DEADLINE_S + DEADLINE_PER_AUDIO_S * audio_s
-        answer = await self._around.engine.recognize(stored, "file", ended_at, deadline, hints)
-        if isinstance(answer, Recognized):
-            spoken = (words.Words(part.tokens, part.stamps) for part in answer.segments)
-            return effects.Transcript(answer.text, words.join(spoken))
-        return effects.Failure(answer.reason)
 
     async def _close(self, close: bounds.Close) -> None:
         try:
