@@ -23,6 +23,7 @@ from asr_server.service.connection import Surroundings
 from asr_server.service.door import Door
 from asr_server.service.drain import drain
 from asr_server.service.engine_link import EngineLink
+from asr_server.service.gathering import Gathering
 from asr_server.service.health import Health
 from asr_server.service.listener import Endpoint, Listener
 from asr_server.service.live_config import LiveConfig, LiveValues
@@ -45,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         found = settings.load_settings(arguments)
         logs.install(found.log_level)
-        asyncio.run(Server(found).run())
+        gathering = Gathering()
+        with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(gathering)) as runner:
+            runner.run(Server(found, gathering).run())
     except settings.SettingsError as error:
         return _fail(2, str(error), settings.termination_log(arguments))
     except engine_process.EngineError as error:
@@ -56,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 class Server:
     """The parts of the front process, and how they are joined."""
 
-    def __init__(self, found: settings.ServerSettings) -> None:
+    def __init__(self, found: settings.ServerSettings, gathering: Gathering) -> None:
         self._settings = found
         self._metrics = metrics = Metrics()
         arena = Arena.create(found.audio_buffer_mb * settings.SAMPLES_PER_MB)
@@ -75,7 +78,9 @@ class Server:
         )
         budget = bounds.AudioBudget(arena.samples)
         limits = SessionLimits(found.max_utterance_s, found.max_utterance_s, REPLIES)
-        around = Surroundings(self._link, budget, limits, metrics.session, _find_decoder(found))
+        around = Surroundings(
+            self._link, budget, limits, metrics.session, _find_decoder(found), gathering
+        )
         self._certificate, self._tokens = _load_certificate(found), _load_tokens(found)
         self._listener = Listener(
             self._admission, around, bounds.Bounds(found.idle_timeout_s), self._tokens

@@ -38,6 +38,11 @@ class AudioSocket(ServerConnection):
         self.take: Take | None = None
         """Takes a message, or returns False to get it from `recv`."""
 
+    def fileno(self) -> int | None:
+        """Return the descriptor of the socket, if it is open."""
+        fd = self.transport.get_extra_info("socket").fileno()
+        return fd if fd >= 0 else None
+
     def data_received(self, data: bytes) -> None:
         """Take what was read from the network."""
         taken = 0

@@ -21,6 +21,7 @@ from asr_server.service import bounds
 from asr_server.service.account import Account
 from asr_server.service.audio_socket import AudioSocket
 from asr_server.service.engine_link import Engine, Stream
+from asr_server.service.gathering import Gathering
 from asr_server.service.intake import Decoder, Intake
 from asr_server.service.outgoing import Unsent
 from asr_server.service.utterances import BUFFER_FULL, Utterances
@@ -46,6 +47,8 @@ class Surroundings:
     metrics: SessionMetrics
     decoder: Decoder | None = None
     """What decodes files that are not WAV, if there is one."""
+    gathering: Gathering | None = None
+    """The selector of the event loop, if sockets with live inputs may wait in it."""
 
 
 class Connection:
@@ -221,6 +224,7 @@ class Connection:
         self._streams[listen.number] = self._around.engine.open_stream(*about)
         self._begin()
         self._no_streams.clear()
+        self._let_wait(patient=True)
         self._account.count_demand(listen.mode, 0.0, inputs=1)
 
     def _hear(self, hear: effects.Hear) -> None:
@@ -239,7 +243,12 @@ class Connection:
             del self._streams[number]
             if not self._streams:
                 self._no_streams.set()
+                self._let_wait(patient=False)
         self._apply(self._session.take_result(number, result, time.monotonic()))
+
+    def _let_wait(self, *, patient: bool) -> None:
+        if self._around.gathering is not None and (fd := self._socket.fileno()) is not None:
+            self._around.gathering.set_patient(fd, patient=patient)
 
     def _submit(self, submit: effects.Submit) -> None:
         self._begin()

@@ -111,13 +111,12 @@ class Stage:
         self.bounds = bounds.Bounds(idle_s=60.0)
         self.max_message_bytes = 2_000_000
         self.decoder = None
-        self.tokens = self.tls = None
+        self.tokens = self.tls = self.gathering = None
         self.listener = None
 
     async def start(self):
-        around = Surroundings(
-            self.engine, self.budget, self.limits, self.metrics.session, self.decoder
-        )
+        shared = self.engine, self.budget, self.limits, self.metrics.session
+        around = Surroundings(*shared, self.decoder, self.gathering)
         self.listener = Listener(self.admission, around, self.bounds, self.tokens)
         endpoint = Endpoint("127.0.0.1", 0, self.max_message_bytes, self.tls)
         port = await self.listener.start(endpoint)

@@ -82,6 +82,29 @@ async def test_words_come_while_the_client_speaks_and_all_is_counted(stage, even
     assert stage.budget.held_samples == 0
 
 
+class Waiting(set):
+    """The descriptors that may wait, in place of the selector that knows them."""
+
+    def set_patient(self, fd, *, patient):
+        (self.add if patient else self.discard)(fd)
+
+
+async def test_a_socket_may_wait_while_it_has_a_live_input(stage, eventually):
+    stage.gathering = waiting = Waiting()
+    await stage.start()
+    async with stage.connect() as client:
+        await speak(stage, client, eventually)
+        assert len(waiting) == 1
+        await client.send(ACK)
+        await receive_all(client)
+        assert not waiting
+        await client.send(json.dumps({"mode": "offline"}))
+        await client.send(SECOND)
+        await client.send(END)
+        assert (await receive(client))["text"] == "16000 samples"
+        assert not waiting
+
+
 async def test_live_audio_does_not_wait_for_the_reader(stage, eventually, monkeypatch):
     read = []
     receive = Connection._receive

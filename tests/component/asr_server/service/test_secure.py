@@ -13,6 +13,7 @@ from websockets.exceptions import InvalidStatus
 
 from asr_server import main, settings
 from asr_server.service import watched_files
+from asr_server.service.gathering import Gathering
 from asr_server.service.tls import Certificate
 from asr_server.service.tokens import Tokens
 from tests.component.asr_server.service.conftest import END, SECOND
@@ -195,4 +196,4 @@ def test_bad_files_are_told_when_the_server_starts(folder, arguments, reason):
     subprocess.run([*command, "pass:secret"], check=True, stderr=subprocess.DEVNULL)
     found = settings.parse_settings([each.format(folder) for each in arguments], {})
     with pytest.raises(settings.SettingsError, match=reason):
-        main.Server(found)
+        main.Server(found, Gathering())
