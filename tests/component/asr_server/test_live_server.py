@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import re
 import signal
 
@@ -153,6 +154,43 @@ async def test_partials_come_while_one_speaks_and_each_utterance_has_its_final(
     whole = np.concatenate([part for found in spoken for part in (found.audio, PAUSE)])
     at_once = await recognise(server, mode, whole)
     assert (at_once.text, at_once.spans) == (speaker.text, speaker.spans)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["online", "2pass"])
+async def test_words_do_not_depend_on_how_they_are_sent(server, utterances, mode):
+    """Frames of any length, with pauses, and an end anywhere, in the middle of a word too."""
+    draw = random.Random(2026)
+    recordings = []
+    for place in range(0, 20, 2):
+        first, second = (found.audio for found in utterances[place : place + 2])
+        whole = np.concatenate([first, PAUSE, second])
+        recordings.append(whole[: draw.randint(len(first), len(whole))])
+    at_once = [await recognise(server, mode, audio) for audio in recordings]
+    in_pieces = await asyncio.gather(
+        *(
+            recognise_in_pieces(server, mode, audio, random.Random(len(audio)))
+            for audio in recordings
+        )
+    )
+    for audio, whole, cut in zip(recordings, at_once, in_pieces, strict=True):
+        check_account(cut, len(audio))
+        assert (cut.text, cut.spans) == (whole.text, whole.spans)
+
+
+async def recognise_in_pieces(server, mode, audio, draw):
+    data = audio.tobytes()
+    async with websockets.connect(server.url) as socket:
+        speaker = Speaker(socket, mode)
+        await speaker.start()
+        start = 0
+        while start < len(data):
+            stop = start + draw.choice([1, 319, 640, 1_920, 6_401, 40_000])
+            await socket.send(data[start:stop])
+            await asyncio.sleep(draw.choice([0.0, 0.0, 0.02, 0.2]))
+            start = stop
+        await speaker.end()
+        return speaker
 
 
 @pytest.mark.slow

@@ -157,11 +157,16 @@ async def test_a_stream_that_fails_fails_alone(stage, eventually):
         assert (await receive(good))["text"] == "16000 samples"
 
 
-async def test_a_client_that_leaves_takes_its_stream_with_it(stage, eventually):
+@pytest.mark.parametrize("ends", [False, True])
+async def test_a_client_that_leaves_takes_its_stream_with_it(stage, eventually, ends):
     await stage.start()
+    stage.engine.gate.clear()
     async with stage.connect() as client:
         stream = await speak(stage, client, eventually)
         assert stage.budget.held_samples == 16000
+        if ends:
+            await client.send(END)
+    assert stream.ended is ends
     await eventually(lambda: stream.cancelled)
     await eventually(lambda: (stage.budget.held_samples, stage.admission.sessions) == (0, 0))
 

@@ -134,7 +134,12 @@ def test_online_has_its_partials_and_its_last_word_on_every_step_of_the_ladder(s
 
     async def talk(way):
         way.shed(step)
-        await say_at_once(way, "online", audio)
+        way.say({"mode": "online"})
+        way.say(as_bytes(audio))
+        await happen(way, "wait", 0.03)
+        way.work(EVER)
+        way.say(END)
 
     told = converse(talk)
+    assert [each["text"] for each in told[:2]] == ["s0 d9600", " s1 d9600"]
     assert words(told, "online") == ("s0 d9600 s1 d9600 s2 d4800", 1600)
