@@ -18,6 +18,16 @@ def device():
     torch.set_num_threads(threads)
 
 
+@pytest.mark.usefixtures("device")  # which gives the threads back
+@pytest.mark.parametrize(
+    ("name", "threads", "workers", "each"),
+    [("cpu", 1, 1, 1), ("cpu", 2, 2, 1), ("cpu", 3, 2, 2), ("cpu", 7, 2, 4), ("cuda", 7, 1, 7)],
+)
+def test_workers_share_the_threads(name, threads, workers, each):
+    assert TorchDevice(name, threads).workers == workers
+    assert torch.get_num_threads() == each
+
+
 class Computation:
     """Raises these errors, one a call, then answers; notes whether oneDNN was on."""
 
