@@ -166,7 +166,7 @@ async def test_a_client_that_leaves_takes_its_stream_with_it(stage, eventually, 
         assert stage.budget.held_samples == 16000
         if ends:
             await client.send(END)
-    assert stream.ended is ends
+    await eventually(lambda: stream.ended is ends)
     await eventually(lambda: stream.cancelled)
     await eventually(lambda: (stage.budget.held_samples, stage.admission.sessions) == (0, 0))
 
