@@ -44,7 +44,7 @@ $(helm) $(promtool):
 $(ffmpeg):
 	@[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "ffmpeg is missing: install it" >&2; exit 1; }
 	@echo "install Debian's ffmpeg" >&2
-	@apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ffmpeg >/dev/null
+	@apt-get -o Acquire::Retries=3 update -qq && DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=3 install -y -qq --no-install-recommends ffmpeg >/dev/null
 
 check: setup ## format, lint, types, layers, and all tests that need no cluster but those that are slow
 	@$(MAKE) -j3 -k --output-sync=target component-server component-sockets component-operator quick static

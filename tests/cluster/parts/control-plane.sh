@@ -71,7 +71,7 @@ start_api_server() {
     "${tls[@]}" "${accounts[@]}" "${aggregation[@]}" "${to_kubelet[@]}" \
     --authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction --allow-privileged \
     --service-cluster-ip-range "$service_range" \
-    --audit-policy-file "$run/audit-policy.yaml" --audit-log-path "$run/log/audit.log"
+    --audit-policy-file "$run/audit-policy.yaml" --audit-log-path "$run/log/audit.log" --audit-log-maxsize 4096 # MB: tests read one file
 }
 
 audit_policy() { # who changed what, and which rights our service accounts use; not the control plane's own chatter

@@ -6,7 +6,7 @@ have_base() { buildah inspect localhost/pause:1 >/dev/null 2>&1 && buildah inspe
 make_base() { # the packages of Docker Hub's debian:bookworm-slim, from Debian's own archive
   local dir path options
   dir=$(mktemp -d)
-  options=(--variant=minbase "--include=ca-certificates usr-is-merged" --aptopt='APT::Install-Recommends "false"'
+  options=(--variant=minbase "--include=ca-certificates usr-is-merged" --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Retries "3"'
     --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr) # usr-is-merged without the hook is refused; usrmerge brings Perl
   for path in doc info lintian locale man; do options+=(--dpkgopt="path-exclude=/usr/share/$path/*"); done
   mmdebstrap "${options[@]}" --dpkgopt='path-include=/usr/share/doc/*/copyright' bookworm "$dir/base.tar"

@@ -25,8 +25,8 @@ have_packages() {
 
 install_packages() {
   export DEBIAN_FRONTEND=noninteractive
-  apt-get update -qq
-  apt-get install -y -qq --no-install-recommends "${packages[@]}"
+  apt-get -o Acquire::Retries=3 update -qq
+  apt-get -o Acquire::Retries=3 install -y -qq --no-install-recommends "${packages[@]}"
 }
 
 build_module() { # module; its stamp is the digest of what it was built from
@@ -48,7 +48,7 @@ build_minutes() {
   esac
 }
 
-go_build() { # module; "tool" stands for all programs that its go.mod names
+go_build() { # module; "tool" stands for all programs that its go.mod names; what is in $bin is whole
   local flags="-s -w" version
   version=$(awk '$1 == "k8s.io/kubernetes" && $2 ~ /^v1/ {print $2}' "$here/modules/$1/go.mod")
   if [ -n "$version" ]; then
@@ -56,12 +56,15 @@ go_build() { # module; "tool" stands for all programs that its go.mod names
     IFS=. read -ra parts <<<"${version#v}"
     flags+=" -X $package.gitVersion=$version -X $package.gitMajor=${parts[0]} -X $package.gitMinor=${parts[1]}"
   fi
-  mkdir -p "$bin"
+  local new=$bin/.$1.new called name
+  rm -rf "$new" && mkdir -p "$new"
   cd "$here/modules/$1"
-  GOWORK=off go build -trimpath -buildvcs=false -ldflags "$flags" -o "$bin/" tool
-  local called name
-  while read -r called name; do [ ! -e "$bin/$called" ] || mv "$bin/$called" "$bin/$name"; done <<<"$names"
+  thrice env GOWORK=off go build -trimpath -buildvcs=false -ldflags "$flags" -o "$new/" tool
+  while read -r called name; do [ ! -e "$new/$called" ] || mv "$new/$called" "$new/$name"; done <<<"$names"
+  mv -f "$new"/* "$bin/" && rmdir "$new"
 }
+
+thrice() { "$@" || "$@" || "$@"; } # a download may be refused; what was built or got before is kept
 
 names="server etcd
 adapter keda-adapter
