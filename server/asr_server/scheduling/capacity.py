@@ -11,7 +11,9 @@ are busy all the time may well be in time. So a number is let in that follows fr
    nothing: that is a machine that was busy for a moment.
 3. One that is late for `LESSON_S`, or whose front is, has too many: four fifths of them, once for
    each overload.
-4. After 2 or 3 only a fifth more than are proved may come, for some minutes.
+4. Neither takes more than half of what is let in: where far fewer are there than were carried, the
+   machine stood still, or one had much to say.
+5. After 2 or 3 only a fifth more than are proved may come, for some minutes.
 """
 
 import math
@@ -22,7 +24,7 @@ from asr_server.scheduling.shedding import Step
 FEW_STREAMS, ENOUGH_STREAMS, LEAST_STREAMS = 64, 16, 4
 PROOF_S = 3.0  # a stream that is there so long has had its first partials
 UNTRIED_RATIO, TRIED_RATIO = 1.5, 1.2
-LESSON_S, KEPT_RATIO = 1.0, 0.8
+LESSON_S, KEPT_RATIO, LEAST_RATIO = 1.0, 0.8, 0.5
 MEMORY_S = 300.0
 
 
@@ -74,7 +76,8 @@ class Capacity:
 
     def _keep(self, ratio: float, least: int, now: float) -> "Capacity":
         most = max(look.streams for look in self.looks)
-        streams = min(self.streams, max(least, ratio * most))
+        least_now = max(least, LEAST_RATIO * self.streams)
+        streams = min(self.streams, max(least_now, ratio * most))
         return replace(self, streams=streams, strained_at=now)
 
     def _prove(self, now: float) -> "Capacity":

@@ -30,7 +30,8 @@ class Pressure:
     def look(self, lag_s: float, now: float) -> None:
         """See how late the event loop was woken just now."""
         self._slow_looks = self._slow_looks + 1 if lag_s > LATE_LAG_S else 0
-        if self._link.connected:  # the next engine finds what the last one left
+        # The next engine finds what the last one left; an engine that sheds nothing is never late.
+        if self._link.connected and not self._sheds_nothing:
             streams = self._link.streams.open_streams
             self._capacity = self._capacity.after(streams, self._step, now)
 

@@ -55,8 +55,9 @@ def test_half_as_many_again_as_were_carried_may_come(stretches, streams):
         ([(0.25, 400, 2)], 300),
         ([(2.0, 250, 2), (60.0, 20, 2)], 250),  # they left, the step stays
         ([(0.25, 250, 2), (2.0, 20, 1), (0.25, 20, 2)], 250),
-        ([(0.25, 250, 2), (9.0, 20, 1), (0.25, 20, 2)], 20),
-        ([(0.25, 2, 2)], ENOUGH_STREAMS),
+        ([(0.25, 250, 2), (9.0, 200, 1), (0.25, 200, 2)], 200),
+        ([(0.25, 20, 2)], 150),  # half at most
+        ([(0.25, 250, 2), (9.0, 20, 1), (0.25, 20, 2)], 125),
     ],
 )
 def test_a_server_that_leaves_partials_out_has_enough(stretches, streams):
@@ -72,11 +73,16 @@ def test_a_server_that_leaves_partials_out_has_enough(stretches, streams):
         ([(2.0, 250, 4), (1.0, 240, 0), (2.0, 240, 4)], 200),  # the same one
         ([(2.0, 250, 4), (4.0, 0, 1), (2.0, 200, 4)], 160),  # another one
         ([(2.0, 250, 3), (2.0, 100, 4)], 200),  # they leave already
-        ([(10.0, 4, 4)], LEAST_STREAMS),
+        ([(10.0, 4, 4)], 150),  # half at most
     ],
 )
 def test_a_late_server_has_too_many(stretches, streams):
     assert watch(*stretches, known=Capacity(300.0)).streams == pytest.approx(streams)
+
+
+@pytest.mark.parametrize(("step", "least"), [(2, ENOUGH_STREAMS), (4, LEAST_STREAMS)])
+def test_few_streams_that_are_too_many_again_and_again_are_believed(step, least):
+    assert watch(*[(2.0, 2, step), (4.0, 2, 0)] * 10, known=Capacity(300.0)).streams == least
 
 
 @pytest.mark.parametrize(("passed_s", "streams"), [(10.0, 240), (290.0, 240), (400.0, 300)])

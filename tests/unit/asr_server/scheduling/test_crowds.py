@@ -113,6 +113,16 @@ def test_a_server_that_is_empty_again_refuses_nobody():
     assert max(client.waited_s for client in clients) <= 0.5
 
 
+@pytest.mark.parametrize("few", [1, 3, 20])
+def test_a_machine_that_stands_still_for_a_moment_beside_a_few_says_little(few):
+    server, start, _ = tried(busy=((150.0, 153.0, 1.0),))
+    server.expect_crowd(few, start, stays_s=35.0)
+    server.run(170.0)
+    clients = server.expect_crowd(HOLDS // 2, at=170.0)
+    server.run(190.0)
+    assert all(client.waited_s is not None for client in clients)
+
+
 @settings(max_examples=6, deadline=None)
 @given(
     st.integers(1, 1000),

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from asr_server.metrics import Metrics
-from asr_server.scheduling.capacity import ENOUGH_STREAMS, FEW_STREAMS
+from asr_server.scheduling.capacity import FEW_STREAMS
 from asr_server.service.pressure import Pressure
 
 LOOK_S = 0.25
@@ -41,7 +41,7 @@ class Place:
     [
         (0, 100.0, [0.0], FEW_STREAMS - 10),
         (1, 100.0, [0.0], FEW_STREAMS - 10),
-        (3, 100.0, [0.0], ENOUGH_STREAMS - 10),
+        (3, 100.0, [0.0], FEW_STREAMS / 2 - 10),
         (4, 100.0, [0.0], 0),
         (0, 100.0, [0.3], FEW_STREAMS - 10),  # once is no load
         (0, 100.0, [0.3, 0.3], 0),
@@ -80,3 +80,14 @@ def test_an_engine_that_is_gone_teaches_nothing():
     place.link.connected, place.link.shedding_step = True, 0
     place.look(1.0)
     assert place.limit() == FEW_STREAMS
+
+
+def test_where_nothing_is_shed_nothing_is_proved():
+    place = Place(streams=400)
+    place.link.shedding.late_ms = 0.0
+    place.look(10.0)
+    place.link.shedding.late_ms = 100.0
+    place.look(1.0)
+    assert place.limit() == FEW_STREAMS
+    place.look(4.0)
+    assert place.limit() == 600
