@@ -89,7 +89,6 @@ class Stream:
             utterance.follow(self._position(found.certain_ms), now)
         self._is_heard = last
         self._decided = self._position(found.decided_ms)
-        self._context.bank.release(self._find_unanswered())
         self._settle(at_least=SETTLE_SAMPLES)
 
     def _find_unanswered(self) -> int:
@@ -127,6 +126,7 @@ class Stream:
         """Tell up to where everything is answered, if that is news of `at_least` samples."""
         stream_id = self._context.request.stream_id
         position = self._find_unanswered()
+        self._context.bank.release(position)
         is_over = self._is_heard and not self._utterances
         if is_over:
             position, at_least = self._context.audio.end, 1

@@ -1,4 +1,5 @@
 import itertools
+import weakref
 
 import numpy as np
 import pytest
@@ -6,8 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asr_server.link import messages
+from tests.unit.asr_server.engine import streaming_models
 from tests.unit.asr_server.engine.callers import sound
-from tests.unit.asr_server.engine.streaming_models import StreamingVad
+from tests.unit.asr_server.engine.streaming_models import StreamingVad, frames_of
 
 POISON = 666
 
@@ -52,6 +54,23 @@ def test_an_utterance_is_recognised_from_the_bank_that_its_stream_has(front):
     caller = talk(front, (0, 0.5), (7, 1.5), (0, 1.0), cuts=every(60, 3.0))
     assert spans(caller) == [("t7.", 500, 2050)]
     assert front.models.frames_used == 155
+
+
+def test_who_pauses_keeps_no_bank_of_what_is_answered(front, monkeypatch):
+    made = []
+
+    def remember(audio):
+        bank = frames_of(audio)
+        made.append(weakref.ref(bank))
+        return bank
+
+    monkeypatch.setattr(streaming_models, "frames_of", remember)
+    caller, audio = front.call(), sound((7, 2.5), (0, 0.2))
+    front.run(caller.opening)
+    for start in range(0, len(audio), 960):
+        front.run(caller.feed(audio[start : start + 960]))
+    assert len(caller.finals) == 1
+    assert sum(len(bank()) for bank in made if bank() is not None) <= 25
 
 
 def test_partials_follow_speech_in_steps(front):
