@@ -10,7 +10,7 @@ are busy all the time may well be in time. So a number is let in that follows fr
 2. A server that begins to leave partials out has enough: no more come than are there. A few say
    nothing: that is a machine that was busy for a moment.
 3. One that is late for `LESSON_S`, or whose front is, has too many: four fifths of them, once for
-   each overload.
+   each overload, and again for one that lasts: of those who have not left by then.
 4. Neither takes more than half of what is let in: where far fewer are there than were carried, the
    machine stood still, or one had much to say.
 5. After 2 or 3 only a fifth more than are proved may come, for some minutes.
@@ -25,6 +25,7 @@ FEW_STREAMS, ENOUGH_STREAMS, LEAST_STREAMS = 64, 16, 4
 PROOF_S = 3.0  # a stream that is there so long has had its first partials
 UNTRIED_RATIO, TRIED_RATIO = 1.5, 1.2
 LESSON_S, KEPT_RATIO, LEAST_RATIO = 1.0, 0.8, 0.5
+LONG_S = 20.0
 MEMORY_S = 300.0
 
 
@@ -42,8 +43,8 @@ class Capacity:
     """`streams` is how many are let in.
 
     `looks` are those of the last `PROOF_S`. `late_since` is since when they show that too many are
-    there, `is_taught` whether this overload has had its effect, `strained_at` when there were
-    enough or too many last.
+    there, or when that had its effect last, `is_taught` whether it had any in this overload,
+    `strained_at` when there were enough or too many last.
     """
 
     streams: float = FEW_STREAMS
@@ -70,9 +71,9 @@ class Capacity:
 
     def _learn(self, now: float) -> "Capacity":
         since = now if self.late_since is None else self.late_since
-        if self.is_taught or now - since < LESSON_S:
+        if now - since < (LONG_S if self.is_taught else LESSON_S):
             return replace(self, late_since=since)
-        return replace(self._keep(KEPT_RATIO, LEAST_STREAMS, now), late_since=since, is_taught=True)
+        return replace(self._keep(KEPT_RATIO, LEAST_STREAMS, now), late_since=now, is_taught=True)
 
     def _keep(self, ratio: float, least: int, now: float) -> "Capacity":
         most = max(look.streams for look in self.looks)

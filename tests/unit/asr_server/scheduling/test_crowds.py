@@ -113,6 +113,17 @@ def test_a_server_that_is_empty_again_refuses_nobody():
     assert max(client.waited_s for client in clients) <= 0.5
 
 
+@pytest.mark.slow
+def test_a_server_that_stood_long_in_an_overload_is_not_filled_as_before():
+    """Half of the machine goes; who speaks half a minute keeps it late for as long."""
+    server, at = Server(busy=((60.0, 1e9, 0.5),)), 0.0
+    while at < 200.0:
+        at += server.draw.expovariate(2 * HOLDS / 30.0)
+        server.expect(at, 30.0 * server.draw.uniform(0.7, 1.3), patience_s=60.0)
+    server.run(200.0)
+    assert server.p95_s(110.0, 200.0) <= MOST_LATE_S
+
+
 @pytest.mark.parametrize("few", [1, 3, 20])
 def test_a_machine_that_stands_still_for_a_moment_beside_a_few_says_little(few):
     server, start, _ = tried(busy=((150.0, 153.0, 1.0),))
