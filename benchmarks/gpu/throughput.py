@@ -58,7 +58,7 @@ def _measure_models(
     batches = _cut(sorted(segments, key=len))
     models.recognizer.recognize(batches[-1])
     took_s = [
-        _time(device, lambda: [models.recognizer.recognize(batch) for batch in batches])
+        time_s(device, lambda: [models.recognizer.recognize(batch) for batch in batches])
         for _ in range(1 if small else REPEATS)
     ]
     audio_s = sum(map(len, segments)) / 16000
@@ -84,7 +84,8 @@ def _cut(segments: Sequence[Audio]) -> list[list[Audio]]:
     return batches
 
 
-def _time(device: str, work: Callable[[], object]) -> float:
+def time_s(device: str, work: Callable[[], object]) -> float:
+    """Return how long the work takes, until the device is done with it."""
     began = time.monotonic()
     work()
     if device.startswith("cuda"):

@@ -7,7 +7,6 @@ because they are from memory that is not pinned.
 
 import statistics
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,7 +16,7 @@ import torch
 
 from asr_server.models import loading
 from asr_server.speech.pieces import Piece
-from benchmarks.gpu.throughput import Audio, write_large
+from benchmarks.gpu.throughput import Audio, time_s, write_large
 from benchmarks.server.lively import make_segments
 
 SHAPES = {"few_short": (4, 2.0), "some": (32, 5.0), "many": (128, 5.0), "long": (32, 20.0)}
@@ -85,13 +84,13 @@ def look(device: str, work: Callable[[], object]) -> dict[str, Any]:
     """Return how long a batch takes and, where the device has a trace, what happens in it."""
     for _ in range(2):
         work()
-    took_ms = statistics.median(_time_ms(device, work) for _ in range(REPEATS))
+    took_ms = 1000 * statistics.median(time_s(device, work) for _ in range(REPEATS))
     found: dict[str, Any] = {"batch_ms": round(took_ms, 2)}
     if not device.startswith("cuda"):
         return found
     kinds = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
     with torch.profiler.profile(activities=kinds) as profiler:
-        _time_ms(device, work)
+        time_s(device, work)
     return found | summarize(profiler.events(), took_ms)
 
 
@@ -123,11 +122,3 @@ def covered(spans: Iterable[tuple[float, float]]) -> float:
         total += max(0.0, end - max(start, reached))
         reached = max(reached, end)
     return total
-
-
-def _time_ms(device: str, work: Callable[[], object]) -> float:
-    began = time.monotonic()
-    work()
-    if device.startswith("cuda"):
-        torch.cuda.synchronize()
-    return (time.monotonic() - began) * 1000
