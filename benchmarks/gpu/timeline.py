@@ -27,6 +27,7 @@ WAITS = ("cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaEventSynchronize
 LAUNCHES = ("cudaLaunchKernel", "cuLaunchKernel", "cudaLaunchKernelExC", "cuLaunchKernelEx")
 COPIES = {"Memcpy HtoD (Pageable": "pageable_in", "Memcpy HtoD (Pinned": "pinned_in"}
 COPIES |= {"Memcpy DtoH": "out"}
+LONGEST_KERNELS, NAME_CHARACTERS = 8, 70
 
 
 def measure(device: str, *, small: bool) -> dict[str, Any]:
@@ -95,11 +96,12 @@ def look(device: str, work: Callable[[], object]) -> dict[str, Any]:
 
 
 def summarize(events: Iterable[Any], took_ms: float) -> dict[str, Any]:
-    """Return the share of `took_ms` in which the device computes, and the launches, waits, copies.
+    """Return the share of `took_ms` in which the device computes, launches, waits, copies, kernels.
 
-    `events` are torch.profiler's. The last wait is the measurement's own and is not counted.
+    `events` are torch.profiler's. Two waits are the measurement's own and are not counted.
     """
-    counts: Counter[str] = Counter(launches=0, waits=-1, pageable_in=0, pinned_in=0, out=0)
+    counts: Counter[str] = Counter(launches=0, waits=-2, pageable_in=0, pinned_in=0, out=0)
+    kernels: Counter[str] = Counter()
     computing = []
     for event in events:
         if event.device_type.name != "CUDA":
@@ -109,10 +111,15 @@ def summarize(events: Iterable[Any], took_ms: float) -> dict[str, Any]:
             for name, kind in COPIES.items():
                 counts[kind] += event.name.startswith(name)
         else:
-            computing.append((event.time_range.start, event.time_range.end))
+            start, end = event.time_range.start, event.time_range.end
+            computing.append((start, end))
+            kernels[event.name[:NAME_CHARACTERS]] += end - start
     device_ms = covered(computing) / 1000
     share = round(device_ms / took_ms, 3)
-    return {"device_ms": round(device_ms, 2), "share_computing": share, **counts}
+    longest = {name: round(us / 1000, 2) for name, us in kernels.most_common(LONGEST_KERNELS)}
+    return {"device_ms": round(device_ms, 2), "share_computing": share, **counts} | {
+        "longest_kernels_ms": longest
+    }
 
 
 def covered(spans: Iterable[tuple[float, float]]) -> float:

@@ -215,8 +215,15 @@ def _load_tokens(found: settings.ServerSettings) -> Tokens | None:
 
 def _set_info(metrics: Metrics, found: settings.ServerSettings) -> None:
     identity = (found.namespace, found.service, found.pod)
-    about = (metadata.version("asr-server"), found.device, found.model)
+    about = (_find_version(), found.device, found.model)
     metrics.server.info.labels(*identity, *about).set(1)
+
+
+def _find_version() -> str:
+    try:
+        return metadata.version("asr-server")
+    except metadata.PackageNotFoundError:  # run from a checkout, as by make gpu
+        return "unknown"
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

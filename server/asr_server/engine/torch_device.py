@@ -27,12 +27,12 @@ class TorchDevice:
     """One torch device, `cpu` or `cuda`, and the threads that compute on it.
 
     `workers` is how many batches run at a time. On a CPU two workers share the threads; on a GPU
-    two batches at a time were not measured, and there is one.
+    one prepares and reads its batch while the device computes that of the other.
     """
 
     def __init__(self, name: str, threads: int) -> None:
         self._is_cuda = name.startswith("cuda")
-        self.workers = 1 if self._is_cuda else min(MOST_WORKERS, threads)
+        self.workers = MOST_WORKERS if self._is_cuda else min(MOST_WORKERS, threads)
         torch.set_num_threads(-(-threads // self.workers))  # no CPU is left idle by an odd number
         self._lock = threading.Lock()
         self._without_onednn = 0  # batches that are computed so

@@ -1,5 +1,5 @@
-"""Which positions of a padded batch are real. The lengths are host values: making a mask never
-waits for the device.
+"""Which positions of a padded batch are real. Making a mask never waits for the device: lengths are
+host values, or on the device already.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,12 @@ from asr_server.models import staging
 
 def real_positions(lengths: Sequence[int], width: int, device: torch.device) -> Tensor:
     """Return bool (rows, width): true where a row has a value of its own."""
-    return torch.arange(width, device=device) < staging.put_list(lengths, device)[:, None]
+    return positions_before(staging.put_list(lengths, device), width)
+
+
+def positions_before(limits: Tensor, width: int) -> Tensor:
+    """Return bool (rows, width): true before the limit of each row, (rows) on the device."""
+    return torch.arange(width, device=limits.device) < limits[:, None]
 
 
 def framed_positions(
@@ -31,8 +36,12 @@ def attended_positions(lengths: Sequence[int], width: int, device: torch.device)
     """
     if min(lengths) == width:
         return None
-    kept = real_positions([max(length, 1) for length in lengths], width, device)
-    return kept[:, None, None, :]
+    return attended_before(staging.put_list(lengths, device), width)
+
+
+def attended_before(limits: Tensor, width: int) -> Tensor:
+    """Return what `attended_positions` does for limits on the device, (rows), padded or not."""
+    return positions_before(limits.clamp(min=1), width)[:, None, None, :]
 
 
 def recalled_positions(

@@ -50,7 +50,16 @@ class Paraformer(nn.Module):
     def encode(self, features: Tensor, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Return encoded frames, zero where padded, (rows, time, size), and CIF's running sums."""
         real = masks.real_positions(lengths, features.shape[1], features.device)
-        hidden: Tensor = self.encoder(features, lengths)
+        return self._weigh(self.encoder(features, lengths), real)
+
+    def encode_before(self, features: Tensor, limits: Tensor) -> tuple[Tensor, Tensor]:
+        """Do what `encode` does with lengths on the device, int64 (rows): the host knows none."""
+        width = features.shape[1]
+        real = masks.positions_before(limits, width)
+        hidden = self.encoder.encode(features, masks.attended_before(limits, width), real)
+        return self._weigh(hidden, real)
+
+    def _weigh(self, hidden: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
         hidden = hidden * real[..., None]
         weights = self.predictor(hidden, real)
         nothing = weights.new_zeros(len(weights))
@@ -64,6 +73,19 @@ class Paraformer(nn.Module):
         embeddings = cif.integrate(hidden, sums, max(counts))
         result: Tensor = self.decoder.output_layer(self.refine(hidden, embeddings, lengths, counts))
         return result
+
+    def decode_before(
+        self, hidden: Tensor, sums: Tensor, limits: Tensor, fired: Tensor, *, tokens: int
+    ) -> Tensor:
+        """Do what `decode` does with lengths and counts on the device, int64 (rows) each.
+
+        Returns (rows, tokens, vocabulary), however many there are.
+        """
+        embeddings = cif.integrate(hidden, sums, tokens)
+        real = masks.positions_before(fired, tokens)[..., None]
+        attended = masks.attended_before(limits, hidden.shape[1])
+        scores: Tensor = self.decoder(embeddings, real, hidden, attended)
+        return scores
 
     def refine(
         self, hidden: Tensor, embeddings: Tensor, lengths: Sequence[int], counts: Sequence[int]

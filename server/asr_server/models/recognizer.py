@@ -8,7 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asr_server.models import cif, frontend, overflow, paraformer, stamps, tokens
+from asr_server.models import (
+    cif,
+    cuda_graph,
+    frontend,
+    overflow,
+    paraformer,
+    short_batches,
+    stamps,
+    tokens,
+)
 from asr_server.models.errors import no_number
 from asr_server.models.folders import ModelFolder
 from asr_server.models.stamps import Sums
@@ -48,6 +57,13 @@ class Recognizer:
         self.front = front
         self.network = network
         self.symbols = symbols
+        self._short: short_batches.ShortBatches | None = None
+
+    def record_short_batches(self, record: cuda_graph.Recorder) -> int:
+        """Make short batches faster, once the network is warm; return how many shapes they have."""
+        width = self.front.config.n_mels * self.front.config.lfr_m
+        self._short = short_batches.ShortBatches(self.network, width, record)
+        return len(self._short)
 
     def recognize(
         self, audio: Sequence[frontend.Audio | Sound], hints: Sequence[Hints] | None = None
@@ -63,7 +79,7 @@ class Recognizer:
             if max(waveforms.frames, default=0) == 0:
                 return [Words() for _ in audio]
             lengths = [self.front.count_steps(frames) for frames in waveforms.frames]
-            hidden, sums = self.network.encode(self.front.features(waveforms), lengths)
+            hidden, sums = self._encode(self.front.features(waveforms), lengths)
             weighed = sums.cpu()
             counts = cif.count_tokens(weighed).tolist()
             if min(counts) < 0:
@@ -94,13 +110,21 @@ class Recognizer:
             spoken = spoken.to(sums.dtype).expand_as(sums)
             return [sums, *self._score(Encoded(hidden, spoken, lengths, counts))]
 
+    def _encode(self, features: Tensor, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
+        found = self._short.encode(features, lengths) if self._short else None
+        return found or self.network.encode(features, lengths)
+
     def _score(self, encoded: Encoded) -> list[Tensor]:
         """Return what shall be finite."""
         return [self.network.decode(encoded.hidden, encoded.sums, encoded.lengths, encoded.counts)]
 
     def _choose(self, encoded: Encoded, _hints: Sequence[Hints]) -> Tensor:
         """Return the symbols of each row, (rows, tokens)."""
-        scores = self.network.decode(encoded.hidden, encoded.sums, encoded.lengths, encoded.counts)
+        parts = encoded.hidden, encoded.sums, encoded.lengths, encoded.counts
+        found = self._short.choose(*parts) if self._short else None
+        if found is not None:
+            return found
+        scores = self.network.decode(*parts)
         return overflow.choose(scores)
 
     def _place(self, encoded: Encoded, weighed: Tensor) -> list[Sums]:

@@ -56,12 +56,12 @@ class FsmnMemory(nn.Module):
         return self.fsmn_block.kernel_size[0] - 1
 
     def forward(self, values: Tensor, real: Tensor | None, known: Tensor | None = None) -> Tensor:
-        """Filter; positions that are not `real` (rows, time, 1) count as zero, and become zero.
+        """Filter; positions that are not `real` (rows, time, 1) count as zero.
 
         With `known` (rows, reach + time, size) the filter only looks back, and nothing is masked.
         """
         if known is None:
-            return _remember(values, self.fsmn_block, self.shift, real)
+            return _remember(values, None, self.fsmn_block, self.shift, real)
         known[:, self.reach :] = values
         return time_filter.filter_time(known, self.fsmn_block.weight).add_(values)
 
@@ -91,13 +91,13 @@ class SanmAttention(nn.Module):
         positions of `inputs`.
         """
         query, fresh = self.linear_q_k_v(inputs).tensor_split([self.size], dim=-1)
-        memory = _remember(fresh[..., self.size :], self.fsmn_block, self.shift, real)
+        values = fresh[..., self.size :]
         if known is not None:
             known[:, -inputs.shape[1] :] = fresh
             fresh = known
         key, value = fresh.chunk(2, dim=-1)
-        context = attention(query, key, value, self.heads, attended)
-        return memory.add_(self.linear_out(context))
+        context = self.linear_out(attention(query, key, value, self.heads, attended))
+        return _remember(values, context, self.fsmn_block, self.shift, real)
 
 
 class FeedForward(nn.Module):
@@ -165,9 +165,16 @@ class SanmEncoder(nn.Module):
         attended = masks.attended_positions(lengths, width, device)
         real = None
         if attended is not None:
-            real = masks.real_positions(lengths, width, device)[..., None]
-        placed = self._place(inputs, self._positions(width, device))
-        return self.transform(placed, attended, real)
+            real = masks.real_positions(lengths, width, device)
+        return self.encode(inputs, attended, real)
+
+    def encode(self, inputs: Tensor, attended: Tensor | None, real: Tensor | None) -> Tensor:
+        """Do what `forward` does with masks that are there; all positions count where none are.
+
+        `attended` is (rows, 1, 1, time), `real` (rows, time).
+        """
+        placed = self._place(inputs, self._positions(inputs.shape[1], inputs.device))
+        return self.transform(placed, attended, None if real is None else real[..., None])
 
     def transform(self, placed: Tensor, attended: Tensor | None, real: Tensor | None) -> Tensor:
         """Run the layers over whole utterances whose positions are added."""
@@ -218,14 +225,21 @@ def _fsmn_block(size: int, kernel_size: int) -> nn.Conv1d:
     return nn.Conv1d(size, size, kernel_size, groups=size, bias=False)
 
 
-def _remember(values: Tensor, block: nn.Conv1d, shift: int, real: Tensor | None) -> Tensor:
+def _remember(
+    values: Tensor, context: Tensor | None, block: nn.Conv1d, shift: int, real: Tensor | None
+) -> Tensor:
+    """Return the filtered values with the values and the context, which is overwritten, added.
+
+    The filtered values come last: on a GPU they are transposed, and the sum shall not be.
+    """
     if real is not None:
         values = values * real
     reach = block.kernel_size[0] - 1
     left = reach // 2 + shift
-    padded = functional.pad(values, (0, 0, left, reach - left))
-    memory = time_filter.filter_time(padded, block.weight).add_(values)
-    return memory if real is None else memory.mul_(real)
+    memory = time_filter.filter_time(values, block.weight, left, reach - left)
+    if context is None:
+        return values + memory
+    return context.add_(values).add_(memory)
 
 
 def attention(

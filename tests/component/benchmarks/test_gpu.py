@@ -58,10 +58,12 @@ def test_a_trace_tells_how_long_the_device_computes_and_what_it_is_waited_for():
         event("Memcpy HtoD (Pinned -> Device)", 0, 4, on_device=True),
         event("Memcpy DtoH (Device -> Pageable)", 4000, 4100, on_device=True),
         event("cudaDeviceSynchronize"),
+        event("cudaDeviceSynchronize"),
     ]
     assert timeline.summarize(events, took_ms=6) == {
         "device_ms": 3, "share_computing": 0.5, "launches": 2, "waits": 1,
         "pageable_in": 1, "pinned_in": 1, "out": 1,
+        "longest_kernels_ms": {"gemm": 2, "softmax": 2},
     }  # fmt: skip
 
 

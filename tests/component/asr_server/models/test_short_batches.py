@@ -1,0 +1,117 @@
+"""Short batches that are padded to a recorded shape give what they give as they are.
+
+What records here does the work again whenever it is launched, on the places given, as a CUDA graph
+does; `make gpu` compares the graphs themselves.
+"""
+
+import shutil
+import weakref
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+import torch
+
+from asr_server.models import loading, recognizer, short_batches
+from asr_server.speech.hints import Hints
+from asr_server.speech.words import Words
+from tests.component.asr_server.models import seaco_folder
+
+RATE_HZ = 16000
+
+
+@dataclass
+class Recorder:
+    """Notes the shape of the first input of each launch."""
+
+    launched: list[tuple[int, ...]] = field(default_factory=list)
+
+    def __call__(self, work, *inputs):
+        def launch():
+            self.launched.append(tuple(inputs[0].shape))
+            return [output.clone() for output in work(*inputs)]
+
+        return launch
+
+
+@pytest.fixture
+def recorder():
+    return Recorder()
+
+
+@pytest.fixture
+def recorded(models, recorder):
+    """The demo recogniser with short batches of its own."""
+    plain = models.recognizer
+    made = recognizer.Recognizer(plain.front, plain.network, plain.symbols)
+    assert made.record_short_batches(recorder) == 39
+    return made
+
+
+def cut(utterance, seconds):
+    return np.resize(utterance.audio, int(seconds * RATE_HZ))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shape"),
+    [
+        ([0.9], (1, 16)),
+        ([1.5], (1, 32)),
+        ([2.9, 1.0, 0.0], (4, 48)),
+        ([3.0] * 9, (16, 64)),
+        ([0.7] * 32, (32, 16)),
+        ([10.0] * 4, (4, 168)),
+    ],
+)
+def test_a_padded_batch_gives_the_words_and_times_of_the_batch(
+    models, recorded, recorder, utterances, seconds, shape
+):
+    audio = [cut(*pair) for pair in zip(utterances, seconds, strict=False)]
+    assert recorded.recognize(audio) == models.recognizer.recognize(audio)
+    assert {launched[:2] for launched in recorder.launched} == {shape}
+    assert len(recorder.launched) == 2
+
+
+def test_what_a_larger_batch_left_behind_changes_nothing(models, recorded, utterances):
+    recorded.recognize([cut(each, 3.8) for each in utterances[:16]])
+    for audio in ([cut(utterances[20], 3.2)], [cut(utterances[21], 0.9), cut(utterances[22], 3)]):
+        assert recorded.recognize(audio) == models.recognizer.recognize(audio)
+
+
+@pytest.mark.parametrize("seconds", [[2.0] * 33, [10.5], [6.0] * 12])
+def test_a_batch_that_fits_no_shape_is_computed_as_it_is(
+    models, recorded, recorder, utterances, seconds
+):
+    audio = [cut(*pair) for pair in zip(utterances, seconds, strict=False)]
+    assert recorded.recognize(audio) == models.recognizer.recognize(audio)
+    assert not recorder.launched
+
+
+def test_more_tokens_than_people_say_are_decoded_as_they_are(recorded, recorder):
+    short = short_batches.ShortBatches(recorded.network, 560, recorder)
+    features = torch.randn(1, 16, 560)
+    with torch.inference_mode():
+        hidden, sums = short.encode(features, [16])
+        assert short.choose(hidden, sums, [16], [8]).shape == (1, 8)
+        assert short.choose(hidden, sums, [16], [9]) is None
+
+
+def test_a_table_of_positions_that_is_replaced_stays_for_what_was_recorded(recorded, utterances):
+    read = weakref.ref(recorded.network.encoder.positions)
+    recorded.recognize([cut(utterances[0], 30.0)])
+    assert recorded.network.encoder.positions is not read()
+    assert read() is not None
+
+
+def test_hotwords_and_their_times_are_those_of_the_batch(tmp_path, recorder, utterances):
+    seaco_folder.write_folder(tmp_path / "asr")
+    shutil.copytree(loading.demo_directory() / "vad", tmp_path / "vad")
+    plain, padded = (
+        loading.load_models(tmp_path, device="cpu", dtype="float32").recognizer for _ in "ab"
+    )
+    padded.record_short_batches(recorder)
+    audio = [cut(each, 2.3) for each in utterances[:3]]
+    hints = [Hints(), Hints(hotwords=("打开", "hello")), Hints()]
+    wanted = plain.recognize(audio, hints)
+    assert padded.recognize(audio, hints) == wanted != [Words()] * 3
+    assert recorder.launched
