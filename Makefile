@@ -19,6 +19,9 @@ examples := quick
 chosen = .venv/bin/pytest -q -m "$(pick)" --hypothesis-profile $(examples)
 # tests that wait more than they compute run beside those that compute
 sockets := tests/component/asr_server/bench tests/component/asr_server/service
+gpu_packages := msgspec|prometheus-client|pyyaml|sentencepiece|soxr|websockets
+gpu_packages := $(gpu_packages)|antlr4-python3-runtime|audioread|cffi|decorator|funasr|hydra-core|jaconv|jamo|kaldi-native-fbank|kaldiio|lazy-loader|librosa
+gpu_packages := $(gpu_packages)|msgpack|omegaconf|platformdirs|pooch|pycparser|pytorch-wpe|rapidfuzz|soundfile|torch-complex
 gpu_python := $(or $(wildcard .venv/bin/python),python3)
 GPU_PYTHON ?= 3.11
 ffmpeg := $(shell command -v ffmpeg || echo /usr/bin/ffmpeg)
@@ -101,11 +104,11 @@ bench: $(venv) ## the server's speed beside FunASR's own (17 minutes; FUNASR_SRC
 gpu: ## on a CUDA machine that has torch: correctness, throughput, sessions, timeline (unattended; benchmarks/results/gpu.json)
 	@PYTHONPATH=server:build/gpu-packages $(gpu_python) -m benchmarks.gpu
 
-gpu-packages: $(uv) ## what make gpu needs besides torch and numpy, for a machine without a network (GPU_PYTHON=3.11)
+gpu-packages: $(uv) ## what make gpu needs besides torch, torchaudio, numpy, scipy, numba and sklearn, for a machine without a network (GPU_PYTHON=3.11)
 	@rm -rf build/gpu-packages
-	@$(uv) export -q --frozen --no-dev --no-emit-workspace --no-hashes --no-header --no-annotate --package asr-server --extra engine \
-	  | grep -E '^(msgspec|prometheus-client|pyyaml|sentencepiece|soxr|websockets)==' \
-	  | $(uv) pip install -q --target build/gpu-packages --python-version $(GPU_PYTHON) --only-binary :all: --no-deps -r -
+	@$(uv) export -q --frozen --no-emit-workspace --no-hashes --no-header --no-annotate --all-packages --all-extras --all-groups \
+	  | grep -E '^($(gpu_packages))==' | sed 's/ ;.*//' \
+	  | $(uv) pip install -q --target build/gpu-packages --python-version $(GPU_PYTHON) --no-deps -r -
 	@du -sh build/gpu-packages
 
 images: ## build localhost/asr-operator:dev and localhost/asr-server:dev, by Docker or by buildah as root

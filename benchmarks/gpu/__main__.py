@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-PARTS = ("correctness", "throughput", "sessions", "timeline")
+PARTS = ("correctness", "throughput", "peer", "sessions", "timeline")
 NEEDED = ("torch", "numpy", "msgspec", "prometheus_client", "soxr", "websockets", "yaml")
 RESULTS = Path(__file__).parents[1] / "results" / "gpu.json"
 OK, SOME_FAILED, MISSING, NO_DEVICE = 0, 1, 2, 3

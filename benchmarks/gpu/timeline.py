@@ -6,7 +6,6 @@ because they are from memory that is not pinned.
 """
 
 import statistics
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -15,11 +14,14 @@ from typing import Any
 import torch
 
 from asr_server.models import loading
+from asr_server.models.cuda_graph import CudaRecorder
+from asr_server.models.recognizer import Recognizer
 from asr_server.speech.pieces import Piece
-from benchmarks.gpu.throughput import Audio, time_s, write_large
+from benchmarks.gpu import models
+from benchmarks.gpu.throughput import Audio, time_s
 from benchmarks.server.lively import make_segments
 
-SHAPES = {"few_short": (4, 2.0), "some": (32, 5.0), "many": (128, 5.0), "long": (32, 20.0)}
+SHAPES = {"few_short": (4, 2.0), "some": (32, 5.0), "many": (128, 5.0)}
 SMALL = {"few_short": (2, 1.0)}
 ONLINE_SAMPLES = 9600
 REPEATS = 5
@@ -32,29 +34,33 @@ LONGEST_KERNELS, NAME_CHARACTERS = 8, 70
 
 def measure(device: str, *, small: bool) -> dict[str, Any]:
     """Look at batches of every stage of the demo models, and of Paraformer-large."""
-    dtypes = ("float32",) if small else ("float32", "bfloat16")
-    found = {}
-    with tempfile.TemporaryDirectory() as folder:
-        large = write_large(Path(folder), small=small)
-        for dtype in dtypes:
-            demo = _look_at_models(loading.demo_directory(), device, dtype, small=small)
-            found[f"demo_{dtype}"] = demo
-            print("demo", dtype, demo, flush=True)  # should time run out
-            found[f"large_{dtype}"] = _look_at_models(large, device, dtype, small=small, only="asr")
-    return found
+    with models.large(small=small) as large:
+        dtype = "float32" if small else "bfloat16"
+        return {
+            "demo_float32": _look_at(loading.demo_directory(), device, "float32", small=small),
+            f"large_{dtype}": _look_at(large, device, dtype, small=small),
+        }
 
 
-def _look_at_models(
-    directory: Path, device: str, dtype: str, *, small: bool, only: str = ""
-) -> dict[str, Any]:
-    models = loading.load_models(directory, device=device, dtype=dtype)
+def _look_at(directory: Path, device: str, dtype: str, *, small: bool) -> dict[str, Any]:
+    """Look at each stage kernel by kernel, then at the recogniser with short batches recorded."""
+    loaded = loading.load_models(directory, device=device, dtype=dtype)
     segments = [talk.audio for talk in make_segments(8 if small else 256)]
-    found = {}
-    for shape, (rows, audio_s) in (SMALL if small else SHAPES).items():
-        audio = _cut(segments, rows, round(audio_s * 16000))
-        for stage, work in _stages(models, audio).items():
-            if only in ("", stage):
-                found[f"{stage}_{shape}"] = look(device, work)
+    shapes = SMALL if small else SHAPES
+    batches = {
+        shape: _cut(segments, rows, round(audio_s * 16000))
+        for shape, (rows, audio_s) in shapes.items()
+    }
+    found = {
+        f"{stage}_{shape}": look(device, work)
+        for shape, audio in batches.items()
+        for stage, work in _stages(loaded, audio).items()
+    }
+    if device.startswith("cuda") and isinstance(loaded.recognizer, Recognizer):
+        loaded.recognizer.record_short_batches(CudaRecorder())
+        short = batches["few_short"]
+        found["asr_few_short_recorded"] = look(device, lambda: loaded.recognizer.recognize(short))
+    print(directory.name, dtype, found, flush=True)  # should time run out
     return found
 
 
@@ -66,13 +72,13 @@ def _cut(segments: list[Audio], rows: int, samples: int) -> list[Audio]:
     return list(repeated.view(rows, samples).numpy())
 
 
-def _stages(models: loading.Models, audio: list[Audio]) -> dict[str, Callable[[], object]]:
-    vad, online = models.streaming_vad, models.streaming_recognizer
+def _stages(loaded: loading.Models, audio: list[Audio]) -> dict[str, Callable[[], object]]:
+    vad, online = loaded.streaming_vad, loaded.streaming_recognizer
     parts = [row[:ONLINE_SAMPLES] for row in audio]
     heard = [Piece(vad.start(), part) for part in parts]
     stages: dict[str, Callable[[], object]] = {
-        "vad": lambda: models.vad.hear(audio),
-        "asr": lambda: models.recognizer.recognize(audio),
+        "vad": lambda: loaded.vad.hear(audio),
+        "asr": lambda: loaded.recognizer.recognize(audio),
         "streaming_vad": lambda: vad.advance(heard),
     }
     if online is not None:

@@ -1,6 +1,7 @@
 """Recognises WAV files with FunASR's `AutoModel`, VAD and punctuation, and says how long it took.
 
     python -m benchmarks.server.automodel MODELS FOLDER [--repeats 3] [--threads 1] [--no-punc]
+        [--device cpu] [--dtype float32]
 
 The models are loaded and one file is recognised before the clock starts. The last line is JSON.
 """
@@ -26,6 +27,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--no-punc", action="store_true")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], default="float32")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
@@ -35,7 +38,9 @@ def main() -> None:
         model=str(given.models / "asr"),
         vad_model=str(given.models / "vad"),
         vad_kwargs=quiet | END_SILENCE,
-        device="cpu",
+        device=given.device,
+        bf16=given.dtype == "bfloat16",
+        fp16=given.dtype == "float16",
         ncpu=given.threads,
         disable_pbar=True,
         disable_log=True,

@@ -1,6 +1,7 @@
 """A Paraformer-large with random weights and an honest token rate, as a FunASR model folder.
 
-Sizes as in iic/speech_paraformer-large_asr_nat-zh-cn-16k-common-vocab8404-pytorch.
+Sizes as in iic/speech_paraformer-large_asr_nat-zh-cn-16k-common-vocab8404-pytorch, and in its
+streaming twin, speech_paraformer-large_asr_nat-zh-cn-16k-common-vocab8404-online.
 """
 
 import json
@@ -28,10 +29,13 @@ SIZES = {
 }  # fmt: skip
 
 
-def write(folder: Path, *, blocks: int | None = None, seed: int = 0) -> None:
-    """Write the folder; `blocks` of the encoder instead of 50, for tests."""
+def write(folder: Path, *, blocks: int | None = None, seed: int = 0, like: str = "asr") -> None:
+    """Write the folder; `blocks` of the encoder instead of 50, for tests.
+
+    All but the sizes are as in the demo model `like`: asr, or asr_online for one that streams.
+    """
     folder.mkdir(parents=True)
-    demo = demo_directory() / "asr"
+    demo = demo_directory() / like
     config = yaml.safe_load((demo / "config.yaml").read_text(encoding="utf-8"))
     for name, sizes in SIZES.items():
         config[name] |= sizes
