@@ -12,49 +12,23 @@ for frames as they come, without its loop over frames. Its rules:
 4. It is cut when it is longer than `max_single_segment`; it ends with the recording at the latest.
 5. After an end the window starts anew, empty.
 
-Python runs per pause, and per frame only in the short pieces of live streams, where arrays would
-cost more. What is remembered of a stream is five numbers, however long it lasts. No torch here, and
-no audio.
+Python runs per pause, and per frame only in those short pieces of live streams in which something
+may be decided, where arrays would cost more. What is remembered of a stream is five numbers,
+however long it lasts. No torch here, and no audio.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from asr_server.models import speech_window
+from asr_server.models.endpoint_rules import FRAME_MS, EndpointConfig, Rules
 from asr_server.models.errors import no_number
 from asr_server.speech.spans import Span
 
-FRAME_MS = 10
-
-
-class EndpointConfig(msgspec.Struct, frozen=True):
-    """`model_conf` of a FunASR VAD's config.yaml; times in milliseconds.
-
-    Loudness thresholds are not supported: at FunASR's defaults, -100 dB, they decide nothing.
-    """
-
-    detect_mode: Literal[1] = 1
-    do_extend: Literal[1] = 1
-    frame_in_ms: Literal[10] = 10
-    window_size_ms: int = 200
-    sil_to_speech_time_thres: int = 150
-    speech_to_sil_time_thres: int = 150
-    speech_2_noise_ratio: float = 1.0
-    lookback_time_start_point: int = 200
-    lookahead_time_end_point: int = 100
-    max_single_segment_time: int = 60000
-    speech_noise_thres: float = 0.6
-    sil_pdf_ids: tuple[int, ...] = (0,)
-    snr_thres: float = -100.0
-    decibel_thres: float = -100.0
-
-    def __post_init__(self) -> None:
-        if max(self.snr_thres, self.decibel_thres) > -100.0:
-            raise ValueError("snr_thres and decibel_thres must be -100")
+_NOTHING: tuple[Span, ...] = ()
 
 
 def classify(silence: NDArray[np.float32], config: EndpointConfig) -> NDArray[np.bool_]:
@@ -71,8 +45,7 @@ def classify(silence: NDArray[np.float32], config: EndpointConfig) -> NDArray[np
     return speech
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(msgspec.Struct, frozen=True):
     """Where the rules stand after `frames` frames of a stream.
 
     `recent` has a bit for each frame that the window may still count, the newest lowest, set where
@@ -86,33 +59,43 @@ class Heard:
     start: int | None = None
     paused: int | None = None
 
-    def find_decided(self, config: EndpointConfig) -> int:
+    def find_decided(self, rules: Rules) -> int:
         """Return the first frame at which a segment may start whose end is not known yet."""
         if self.start is not None:
             return self.start
-        return max(self.free, self.frames - _find_reach(config))
+        return max(self.free, self.frames - rules.reach)
 
-    def find_certain(self, config: EndpointConfig, max_end_silence_ms: int) -> int:
+    def find_certain(self, rules: Rules) -> int:
         """Return the frame before which all of the open segment belongs to it, whatever follows."""
         if self.paused is None:
             return self.frames
-        patience, hindsight = _find_patience(config, max_end_silence_ms)
-        return min(self.frames, self.paused + patience - hindsight + 1)
+        return min(self.frames, self.paused + rules.patience - rules.hindsight + 1)
 
 
 def follow(
-    heard: Heard, is_speech: NDArray[np.bool_], config: EndpointConfig, max_end_silence_ms: int
-) -> tuple[Heard, list[Span]]:
+    heard: Heard, is_speech: NDArray[np.bool_], rules: Rules
+) -> tuple[Heard, Sequence[Span]]:
     """Return where the rules stand after more frames, and the segments whose end became known."""
-    machine = _Machine(heard, is_speech, config, max_end_silence_ms)
-    while machine.step():
-        pass
-    return machine.describe(), machine.spans
+    return follow_all([heard], is_speech[None], [len(is_speech)], rules)[0]
 
 
-def find_hindsight_ms(config: EndpointConfig, max_end_silence_ms: int) -> int:
-    """Return how long after the end of a segment, which a pause ends, that is known."""
-    return _find_patience(config, max_end_silence_ms)[1] * FRAME_MS
+def follow_all(
+    heard: Sequence[Heard], speech: NDArray[np.bool_], counts: Sequence[int], rules: Rules
+) -> list[tuple[Heard, Sequence[Span]]]:
+    """Return what `follow` does, for many streams: (rows, time), of which each row has a count."""
+    if speech.shape[1] > speech_window.FEW_FRAMES:
+        rows = zip(heard, speech, counts, strict=True)
+        return [
+            _decide(
+                row, speech_window.open_window(row.recent, row.frames, flags[:count], rules), rules
+            )
+            for row, flags, count in rows
+        ]
+    packed = speech_window.pack(speech, counts)
+    return [
+        _follow_few(row, bits, count, rules)
+        for row, bits, count in zip(heard, packed, counts, strict=True)
+    ]
 
 
 def finish(heard: Heard) -> list[Span]:
@@ -122,12 +105,38 @@ def finish(heard: Heard) -> list[Span]:
     return [Span(heard.start * FRAME_MS, heard.frames * FRAME_MS)]
 
 
-def find_spans(
-    is_speech: NDArray[np.bool_], config: EndpointConfig, max_end_silence_ms: int
-) -> list[Span]:
+def find_spans(is_speech: NDArray[np.bool_], rules: Rules) -> list[Span]:
     """Return the segments of one recording, in order; `is_speech` has one entry per 10 ms."""
-    heard, spans = follow(Heard(), is_speech, config, max_end_silence_ms)
+    heard, spans = follow(Heard(), is_speech, rules)
     return [*spans, *finish(heard)]
+
+
+def _follow_few(heard: Heard, bits: int, count: int, rules: Rules) -> tuple[Heard, Sequence[Span]]:
+    """Follow `count` frames, the newest in the lowest bit. In most pieces nothing can happen."""
+    bits |= heard.recent << count
+    total = heard.frames + count
+    counted = rules.width + count - 1  # the frames that any window of the piece may count
+    spoken = (bits & (1 << counted) - 1).bit_count()
+    start, paused = heard.start, heard.paused
+    if start is None:
+        is_quiet = spoken < rules.speech
+    elif paused is None:
+        silent = counted - spoken
+        is_quiet = silent < rules.width - rules.pause and start + rules.longest >= total
+    else:
+        is_quiet = spoken < rules.speech and paused + rules.patience >= total
+    if is_quiet:
+        return Heard(total, bits & (1 << rules.width) - 1, heard.free, start, paused), _NOTHING
+    return _decide(heard, speech_window.open_few(bits, total, rules), rules)
+
+
+def _decide(
+    heard: Heard, window: speech_window.Window, rules: Rules
+) -> tuple[Heard, Sequence[Span]]:
+    machine = _Machine(heard, window, rules)
+    while machine.step():
+        pass
+    return machine.describe(), machine.spans
 
 
 class _Machine:
@@ -136,26 +145,9 @@ class _Machine:
     `step` makes one decision, and says whether one was to be made.
     """
 
-    def __init__(
-        self,
-        heard: Heard,
-        is_speech: NDArray[np.bool_],
-        config: EndpointConfig,
-        max_end_silence_ms: int,
-    ):
-        self.patience, self.hindsight = _find_patience(config, max_end_silence_ms)
-        self.longest = _frames(config.max_single_segment_time)
-        self.reach = _find_reach(config)
-        self.window = speech_window.open_window(
-            heard.recent,
-            heard.frames,
-            is_speech,
-            speech_window.Rule(
-                _frames(config.window_size_ms),
-                _frames(config.sil_to_speech_time_thres),
-                _frames(config.speech_to_sil_time_thres),
-            ),
-        )
+    def __init__(self, heard: Heard, window: speech_window.Window, rules: Rules):
+        self.rules = rules
+        self.window = window
         self.next = heard.frames
         self.free, self.start, self.paused = heard.free, heard.start, heard.paused
         self.spans: list[Span] = []
@@ -163,7 +155,7 @@ class _Machine:
     def step(self) -> bool:
         if self.start is None:
             return self._begin()
-        cut = self.start + self.longest
+        cut = self.start + self.rules.longest
         return self._listen(cut) if self.paused is None else self._wait(self.paused)
 
     def describe(self) -> Heard:
@@ -174,14 +166,14 @@ class _Machine:
         began = self.window.next_speech(self.next)
         if began is None:
             return False
-        self.start = max(self.free, began - self.reach)
+        self.start = max(self.free, began - self.rules.reach)
         self.next = began + 1
         return True
 
     def _listen(self, cut: int) -> bool:
         """Look for the pause in which speech may end; one too close to the cut decides nothing."""
         paused = self.window.next_pause(self.next)
-        if paused is not None and paused + self.patience <= cut:
+        if paused is not None and paused + self.rules.patience <= cut:
             self.paused = paused
             self.next = paused + 1
             return True
@@ -189,13 +181,13 @@ class _Machine:
 
     def _wait(self, paused: int) -> bool:
         """Wait until the pause was long enough, or speech goes on."""
-        known = paused + self.patience
+        known = paused + self.rules.patience
         spoken = self.window.next_speech(self.next)
         if spoken is not None and spoken <= known:
             self.paused = None
             self.next = spoken + 1
             return True
-        return self._end(known - self.hindsight, known)
+        return self._end(known - self.rules.hindsight, known)
 
     def _end(self, frame: int, known: int) -> bool:
         if self.start is None or known >= self.window.total:
@@ -206,19 +198,3 @@ class _Machine:
         self.next = known + 1
         self.window.restart(self.next)
         return True
-
-
-def _find_reach(config: EndpointConfig) -> int:
-    """Return how far before the frame at which speech began a segment starts."""
-    return _frames(config.window_size_ms) + _frames(config.lookback_time_start_point)
-
-
-def _find_patience(config: EndpointConfig, max_end_silence_ms: int) -> tuple[int, int]:
-    """Return how long after a pause began a segment ends, and how far before that its end lies."""
-    patience_ms = max_end_silence_ms - config.speech_to_sil_time_thres
-    lookahead = _frames(config.lookahead_time_end_point) + 1
-    return max(1, -(-patience_ms // FRAME_MS)), max(0, patience_ms // FRAME_MS - lookahead)
-
-
-def _frames(ms: int) -> int:
-    return ms // FRAME_MS

@@ -20,6 +20,7 @@ from asr_server.models.errors import ModelError
 from asr_server.speech.sounds import Bank, Sound
 
 Audio = NDArray[np.int16]
+Frames = NDArray[np.float32]  # of a filter bank that is kept, (frames, bins)
 
 
 class FrontendConfig(msgspec.Struct, frozen=True):
@@ -51,13 +52,19 @@ class Waveforms:
 
 
 class Frontend:
-    """The features that one model was trained on, computed on its device in float32."""
+    """The features that one model was trained on, computed on its device in float32.
+
+    `keeps_banks`: filter banks are worth keeping, on the host, for models that need them again. On
+    a GPU they are not: to compute them costs a few operations for a whole batch, to lay them out
+    some for each row.
+    """
 
     def __init__(self, config: FrontendConfig, cmvn: tuple[Tensor, Tensor], device: torch.device):
         self.config = config
         self.left = (config.lfr_m - 1) // 2  # frames that a step stacks before its own
         self.shift, self.scale = (values.to(device) for values in cmvn)
         self.device = device
+        self.keeps_banks = device.type != "cuda"
 
     @property
     def step_ms(self) -> int:
@@ -83,9 +90,11 @@ class Frontend:
             place[: len(row)] = row
         return staging.put(torch.from_numpy(samples), self.device)
 
-    def find_known(self, bank: Bank | None, before: int, frames: int) -> list[Tensor]:
+    def find_known(self, bank: Bank | None, before: int, frames: int) -> list[Frames]:
         """Return what `Bank.cut` does; nothing of a bank of another kind."""
-        if bank is None or not bank.parts or bank.parts[0].shape[1] != self.config.n_mels:
+        if not self.keeps_banks or bank is None or not bank.parts:
+            return []
+        if bank.parts[0].shape[1] != self.config.n_mels:
             return []
         return bank.cut(before, frames)
 

@@ -9,9 +9,8 @@ from typing import Literal
 
 import msgspec
 from torch import Tensor, nn
-from torch.nn import functional
 
-from asr_server.models import endpointing, frontend, time_filter
+from asr_server.models import endpoint_rules, frontend, time_filter
 
 
 class FsmnConfig(msgspec.Struct, frozen=True):
@@ -33,7 +32,7 @@ class FsmnVadConfig(msgspec.Struct, frozen=True):
     """config.yaml of an FSMN-VAD model folder."""
 
     encoder: Literal["FSMN"]
-    model_conf: endpointing.EndpointConfig
+    model_conf: endpoint_rules.EndpointConfig
     encoder_conf: FsmnConfig
     frontend_conf: frontend.FrontendConfig
 
@@ -113,7 +112,9 @@ class Fsmn(nn.Module):
         `past` is (layers, rows, reach, size). The second value has the frames of this chunk behind
         it: the past of a row's next chunk is the `reach` frames before that.
         """
-        known = functional.pad(past, (0, 0, 0, features.shape[1]))
+        layers, rows, reach, size = past.shape
+        known = past.new_empty(layers, rows, reach + features.shape[1], size)
+        known[:, :, :reach] = past
         hidden = self.in_linear2(self.in_linear1(features)).relu_()
         for layer, known_to_layer in zip(self.fsmn, known, strict=True):
             hidden = layer(hidden, known_to_layer)
@@ -126,10 +127,15 @@ class FsmnVad(nn.Module):
     def __init__(self, config: FsmnVadConfig):
         super().__init__()
         self.encoder = Fsmn(config.encoder_conf)
-        self.silent_states = list(config.model_conf.sil_pdf_ids)
+        self.silent_states = config.model_conf.sil_pdf_ids
 
     def forward(self, features: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """Return the probability of silence, float32 (rows, time), and the past with this chunk."""
         scores, known = self.encoder(features, past)
         probabilities = scores.float().softmax(dim=-1)
-        return probabilities[..., self.silent_states].sum(dim=-1), known
+        # State by state: to pick them by a list would copy it to the device, and wait for that.
+        silence = sum(
+            (probabilities[..., state] for state in self.silent_states[1:]),
+            probabilities[..., self.silent_states[0]],
+        )
+        return silence, known

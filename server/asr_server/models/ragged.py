@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from asr_server.models import staging
 
 
 def stack_ends(rows: Sequence[Tensor], room: int = 0) -> Tensor:
@@ -23,19 +27,20 @@ def stack_ends(rows: Sequence[Tensor], room: int = 0) -> Tensor:
     return stacked
 
 
-def lay_out(rows: Sequence[Sequence[Tensor]], lengths: Sequence[int]) -> Tensor:
-    """Return (rows, time, size): the parts (time, size) of each row in turn, zeros behind them.
+def lay_out(rows: Sequence[Sequence[NDArray[np.float32]]], lengths: Sequence[int]) -> Tensor:
+    """Return (rows, time, size) on the host: the parts (time, size) of each, zeros behind them.
 
     `lengths` are the sums of their times.
     """
     longest, first = max(lengths), next(part for row in rows for part in row)
-    nothing = first.new_zeros(longest - min(lengths), first.shape[1])
-    parts: list[Tensor] = []
+    nothing = np.zeros((longest - min(lengths), first.shape[1]), dtype=np.float32)
+    parts: list[NDArray[np.float32]] = []
     for row, length in zip(rows, lengths, strict=True):
         parts += row
         if length < longest:
             parts.append(nothing[: longest - length])
-    return torch.cat(parts).view(len(rows), longest, first.shape[1])
+    laid = np.concatenate(parts).reshape(len(rows), longest, first.shape[1])
+    return torch.from_numpy(laid)
 
 
 def join(heads: Sequence[Tensor], tails: Tensor, tail_lengths: Sequence[int]) -> Tensor:
@@ -51,14 +56,20 @@ def join(heads: Sequence[Tensor], tails: Tensor, tail_lengths: Sequence[int]) ->
     return joined
 
 
-def copy_ranges(rows: Tensor, starts: Sequence[int], stops: Sequence[int]) -> list[Tensor]:
-    """Return a range of the steps of each of (rows, time, size), in memory of its own."""
-    if min(starts) == max(starts) and min(stops) == max(stops):
-        parts = rows[:, starts[0] : stops[0]].unbind()
-    else:
-        ranges = zip(rows.unbind(), starts, stops, strict=True)
-        parts = tuple(row[start:stop] for row, start, stop in ranges)
-    return [part.clone() for part in parts]
+def cut_windows(rows: Tensor, starts: Sequence[int], length: int) -> Tensor:
+    """Return `length` steps of each of (layers, rows, time, size), from a start of its own.
+
+    The result is (rows, layers, length, size). However many rows there are, it is one step.
+    """
+    layers, count, time, size = rows.shape
+    first = starts[0]
+    if min(starts) == max(starts):
+        return rows[:, :, first : first + length].transpose(0, 1)
+    firsts = [row * time + start for row, start in enumerate(starts)]
+    places = staging.put_list(firsts, rows.device)[:, None]
+    places = (places + torch.arange(length, device=rows.device)).flatten()
+    found = rows.view(layers, count * time, size).index_select(1, places)
+    return found.view(layers, count, length, size).transpose(0, 1)
 
 
 def windows(rows: Tensor, starts: Sequence[int], length: int) -> list[Tensor]:

@@ -4,24 +4,16 @@ For a short piece of a live stream one number is the window, whose bits are coun
 recording, or a long piece, arrays cost less. Frames count from the start of the stream.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from asr_server.models.endpoint_rules import Rules
+
+FEW_FRAMES = 40  # up to here counting bits is faster than arrays
 _BLOCK_FRAMES = 512
-_FEW_FRAMES = 40  # up to here counting bits is faster than arrays
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """The window's frames, and at how many of speech it begins, and at how few it pauses."""
-
-    width: int
-    speech: int
-    pause: int
 
 
 class Window(Protocol):
@@ -46,13 +38,11 @@ class Window(Protocol):
 class _FewFrames:
     """A window over a piece of a live stream: one number, whose bits are counted per frame."""
 
-    def __init__(self, recent: int, frames: int, is_speech: NDArray[np.bool_], rule: Rule):
-        self.rule = rule
-        self.total = frames + len(is_speech)
-        self.mask = (1 << rule.width) - 1
-        self.bits = recent
-        for flag in is_speech.tolist():
-            self.bits = self.bits << 1 | flag
+    def __init__(self, bits: int, total: int, rules: Rules):
+        self.rules = rules
+        self.total = total
+        self.mask = (1 << rules.width) - 1
+        self.bits = bits
 
     @property
     def recent(self) -> int:
@@ -62,14 +52,14 @@ class _FewFrames:
         self.bits &= (1 << (self.total - frame)) - 1
 
     def next_speech(self, frame: int) -> int | None:
-        wanted = self.rule.speech
+        wanted = self.rules.speech
         if self.bits.bit_count() < wanted:
             return None
         counts = self._count_from(frame)
         return next((place for place, count in counts if count >= wanted), None)
 
     def next_pause(self, frame: int) -> int | None:
-        wanted = self.rule.pause
+        wanted = self.rules.pause
         counts = self._count_from(frame)
         return next((place for place, count in counts if count <= wanted), None)
 
@@ -81,9 +71,9 @@ class _FewFrames:
 class _ManyFrames:
     """A window over a recording, or a long piece: counted in arrays."""
 
-    def __init__(self, recent: int, frames: int, is_speech: NDArray[np.bool_], rule: Rule):
-        self.rule = rule
-        self.width = rule.width
+    def __init__(self, recent: int, frames: int, is_speech: NDArray[np.bool_], rules: Rules):
+        self.rules = rules
+        self.width = rules.width
         before = [recent >> place & 1 for place in reversed(range(self.width))]
         self.flags = np.concatenate([np.array(before, dtype=np.bool_), is_speech])
         self.first = frames  # the frame of counts[0]
@@ -104,11 +94,11 @@ class _ManyFrames:
         self.counts[start:stop] = self.sums[self.width + start + 1 : self.width + stop + 1] - past
 
     def next_speech(self, frame: int) -> int | None:
-        wanted = self.rule.speech
+        wanted = self.rules.speech
         return self._first(frame, lambda counts: counts >= wanted)
 
     def next_pause(self, frame: int) -> int | None:
-        wanted = self.rule.pause
+        wanted = self.rules.pause
         return self._first(frame, lambda counts: counts <= wanted)
 
     def _first(
@@ -122,7 +112,29 @@ class _ManyFrames:
         return None
 
 
-def open_window(recent: int, frames: int, is_speech: NDArray[np.bool_], rule: Rule) -> Window:
+def open_few(bits: int, total: int, rules: Rules) -> Window:
+    """Return the window over a piece of a few frames, after which there are `total`.
+
+    `bits` are the piece, the newest frame lowest, and above it what the window had before.
+    """
+    return _FewFrames(bits, total, rules)
+
+
+def open_window(recent: int, frames: int, is_speech: NDArray[np.bool_], rules: Rules) -> Window:
     """Return the window over a piece that follows `frames` frames, whose newest are `recent`."""
-    kind = _FewFrames if len(is_speech) <= _FEW_FRAMES else _ManyFrames
-    return kind(recent, frames, is_speech, rule)
+    count = len(is_speech)
+    if count > FEW_FRAMES:
+        return _ManyFrames(recent, frames, is_speech, rules)
+    (bits,) = pack(is_speech[None], [count])
+    return open_few(recent << count | bits, frames + count, rules)
+
+
+def pack(speech: NDArray[np.bool_], counts: Sequence[int]) -> list[int]:
+    """Return the first frames of each of (rows, time) as bits, the last of them lowest.
+
+    There are `FEW_FRAMES` at most.
+    """
+    time = speech.shape[1]
+    packed = speech @ (1 << np.arange(time - 1, -1, -1))
+    numbers: list[int] = (packed >> (time - np.asarray(counts))).tolist()
+    return numbers

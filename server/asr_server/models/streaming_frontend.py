@@ -6,19 +6,18 @@ filter bank that are known, from before or from another model, are not computed 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor
 
 from asr_server.models import fbank, ragged
-from asr_server.models.frontend import Audio, Frontend
+from asr_server.models.frontend import Audio, Frames, Frontend
 from asr_server.speech.sounds import Bank
 
 
-@dataclass(frozen=True, slots=True)
-class Carry:
+class Carry(msgspec.Struct, frozen=True):
     """What a stream keeps between two pieces: mono 16 kHz int16 samples, and the steps so far.
 
     `known` are the first frames of these samples, (frames, bins), in parts.
@@ -26,11 +25,10 @@ class Carry:
 
     audio: Audio
     steps: int
-    known: Sequence[Tensor] = ()
+    known: Sequence[Frames] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(msgspec.Struct, frozen=True):
     """The audio of `steps` new steps; the first is around the 10-ms frame `offset` of it.
 
     It has so many `frames`, of which the first `known_frames` are `known`, in parts.
@@ -40,7 +38,7 @@ class Stretch:
     offset: int
     steps: int
     frames: int
-    known: Sequence[Tensor]
+    known: Sequence[Frames]
     known_frames: int
 
 
@@ -52,6 +50,9 @@ class StreamingFrontend:
 
     def __init__(self, front: Frontend):
         self.front = front
+        self._every = front.config.lfr_n
+        self._left = front.left
+        self._right = front.config.lfr_m - 1 - front.left
 
     def extend(
         self, carry: Carry, audio: Audio, *, last: bool, bank: Bank | None = None
@@ -61,22 +62,24 @@ class StreamingFrontend:
         At the end of a stream the last frame stands in for those that do not come. Where the audio
         completes steps, nothing is known of what is kept.
         """
-        every = self.front.config.lfr_n
-        right = self.front.config.lfr_m - 1 - self.front.left
-        samples = np.concatenate([carry.audio, audio])
-        first, fresh = self._first_frame(carry.steps), fbank.count_frames(len(samples))
+        every = self._every
+        before = carry.steps
+        samples = np.concatenate((carry.audio, audio))
+        first, fresh = self._first_frame(before), fbank.count_frames(len(samples))
         frames = first + fresh
-        complete = -(-frames // every) if last else (frames - 1 - right) // every + 1
-        steps = max(carry.steps, complete)
+        complete = -(-frames // every) if last else (frames - 1 - self._right) // every + 1
+        steps = max(before, complete)
         rest = samples[(self._first_frame(steps) - first) * fbank.SHIFT_SAMPLES :].copy()
         known = carry.known
-        before, odd = divmod(len(carry.audio), fbank.SHIFT_SAMPLES)
-        if bank is not None and not odd:
-            known = self.front.find_known(bank, before, fresh)
-        offset = carry.steps * every - first
-        kept = Carry(rest, steps, carry.known if steps == carry.steps else ())
-        known_frames = sum(map(len, known))
-        return kept, Stretch(samples, offset, steps - carry.steps, fresh, known, known_frames)
+        if bank is not None:
+            kept, odd = divmod(len(carry.audio), fbank.SHIFT_SAMPLES)
+            known = known if odd else self.front.find_known(bank, kept, fresh)
+        carried = Carry(rest, steps, carry.known if steps == before else ())
+        known_frames = sum(map(len, known)) if known else 0
+        stretch = Stretch(
+            samples, before * every - first, steps - before, fresh, known, known_frames
+        )
+        return carried, stretch
 
     def count_samples(self, carry: Carry) -> int:
         """Return how long a stream is so far."""
@@ -93,29 +96,26 @@ class StreamingFrontend:
                 return fresh
             rows = [
                 (*row, part if count == most else part[:count])
-                for row, part, count in zip(rows, fresh.unbind(), missing, strict=True)
+                for row, part, count in zip(rows, fresh.numpy(), missing, strict=True)
             ]
         return ragged.lay_out(rows, [each.frames for each in stretches])
 
     def keep(
         self, carries: Sequence[Carry], stretches: Sequence[Stretch], energies: Tensor
-    ) -> list[tuple[Carry, Tensor]]:
+    ) -> list[tuple[Carry, Frames]]:
         """Return what is kept after stretches, with the frames known, and the frames that are new.
 
         They are copies: no stream keeps alive what its whole batch had.
         """
-        fresh = ragged.copy_ranges(
-            energies,
-            [each.known_frames for each in stretches],
-            [each.frames for each in stretches],
-        )
         kept = []
-        for place, (carry, stretch, bank) in enumerate(zip(carries, stretches, fresh, strict=True)):
+        for carry, stretch, row in zip(carries, stretches, energies.numpy(), strict=True):
+            frames = stretch.frames
+            bank = row[stretch.known_frames : frames].copy()
             count = fbank.count_frames(len(carry.audio))
             if count <= len(bank):
                 known = bank[len(bank) - count :]
             else:
-                known = energies[place, stretch.frames - count : stretch.frames].clone()
+                known = row[frames - count : frames].copy()
             kept.append((Carry(carry.audio, carry.steps, (known,)), bank))
         return kept
 
@@ -136,4 +136,4 @@ class StreamingFrontend:
 
     def _first_frame(self, steps: int) -> int:
         """Return the first frame that the step after so many needs."""
-        return max(0, steps * self.front.config.lfr_n - self.front.left)
+        return max(0, steps * self._every - self._left)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from asr_server.models import endpointing, fbank, frontend, fsmn_vad, staging
+from asr_server.models import endpoint_rules, endpointing, fbank, frontend, fsmn_vad, staging
 from asr_server.models.errors import ModelError
 from asr_server.models.folders import ModelFolder
 from asr_server.speech import sounds
@@ -28,11 +28,12 @@ class Vad:
         self,
         front: frontend.Frontend,
         network: fsmn_vad.FsmnVad,
-        config: endpointing.EndpointConfig,
+        config: endpoint_rules.EndpointConfig,
     ):
         self.front = front
         self.network = network
         self.config = config
+        self.rules = endpoint_rules.read_rules(config, MAX_END_SILENCE_MS)
 
     def detect(self, audio: Sequence[frontend.Audio]) -> list[list[Span]]:
         """Return the spans of speech in each mono 16 kHz int16 recording, in order.
@@ -43,14 +44,15 @@ class Vad:
         return [list(found.spans) for found in self.hear(audio)]
 
     def hear(self, audio: Sequence[frontend.Audio]) -> list[sounds.Detected]:
-        """Return what `detect` does, with the filter bank of each recording."""
-        silence, banks = self._score(audio)
+        """Return what `detect` does, with the filter bank of each recording where one is kept."""
+        silence, bank = self._score(audio)
+        banks: Sequence[frontend.Frames | None] = [None] * len(audio)
+        if self.front.keeps_banks:
+            banks = list(bank.numpy())
         frames = [fbank.count_frames(len(row)) for row in audio]
         return [
             sounds.Detected(
-                endpointing.find_spans(
-                    endpointing.classify(row[:count], self.config), self.config, MAX_END_SILENCE_MS
-                ),
+                endpointing.find_spans(endpointing.classify(row[:count], self.config), self.rules),
                 bank,
             )
             for row, count, bank in zip(silence.cpu().numpy(), frames, banks, strict=True)
@@ -67,7 +69,7 @@ class Vad:
             waveforms = self.front.load([audio[row] for row in order])
             silence, bank = self._run(waveforms)
             places = staging.put_list(order, silence.device, torch.int64).argsort()
-            return silence[places], bank[places]
+            return silence[places], bank[places] if self.front.keeps_banks else bank
 
     def _run(self, waveforms: frontend.Waveforms) -> tuple[Tensor, Tensor]:
         """Score recordings sorted by falling length; a chunk has only those that reach it."""

@@ -14,7 +14,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from asr_server.models import endpointing, loading, stamps, tokens
+from asr_server.models import endpoint_rules, endpointing, loading, stamps, tokens
 from asr_server.speech.pieces import Piece
 from tests.component.asr_server.models import inputs, stock
 
@@ -222,9 +222,9 @@ def test_random_decisions_give_the_spans_of_the_stock_machine(automodel, runs, f
     if flicker:
         silence[:: flicker + 1] = 1 - silence[:: flicker + 1]
     silence = silence.clip(1e-6, 1 - 1e-6)  # the stock machine cannot take the log of zero
-    config = endpointing.EndpointConfig(max_single_segment_time=longest_ms)
+    config = endpoint_rules.EndpointConfig(max_single_segment_time=longest_ms)
     is_speech = endpointing.classify(silence, config)
-    spans = endpointing.find_spans(is_speech, config, MAX_END_SILENCE_MS)
+    spans = endpointing.find_spans(is_speech, endpoint_rules.read_rules(config, MAX_END_SILENCE_MS))
     assert [[span.start_ms, span.end_ms] for span in spans] == decide(
         automodel, silence, longest_ms
     )

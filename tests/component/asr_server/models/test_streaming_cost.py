@@ -1,15 +1,20 @@
-"""A stream costs after two hours what it costs after seconds: the same operations, as large."""
+"""A stream costs after two hours what it costs after seconds: the same operations, as large; and
+those of a batch are not more where more streams are in it.
+"""
 
 import dataclasses
 
+import msgspec
 import numpy as np
+import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from asr_server.models import streaming_paraformer
+from asr_server.models import fbank, streaming_paraformer
 from asr_server.speech.pieces import Piece
 
 TWO_HOURS_S = 7200
+MOST_OPERATIONS = 180  # of a batch; views, which cost a GPU nothing, are counted
 
 
 class Operations(TorchDispatchMode):
@@ -50,14 +55,35 @@ def test_a_piece_of_an_old_stream_costs_what_one_of_a_new_does(models, utterance
     begun = vad.advance([Piece(vad.start(), audio[:16000])])[0]
     assert begun.open_since is not None
     state, steps = begun.state, TWO_HOURS_S * 100
-    heard = dataclasses.replace(
+    heard = msgspec.structs.replace(
         state.heard, frames=state.heard.frames + steps, start=state.heard.start + steps
     )
-    carry = dataclasses.replace(state.carry, steps=state.carry.steps + steps)
-    aged = dataclasses.replace(state, carry=carry, heard=heard)
+    carry = msgspec.structs.replace(state.carry, steps=state.carry.steps + steps)
+    aged = msgspec.structs.replace(state, carry=carry, heard=heard)
     young, old = (Piece(s, audio[16000:16960]) for s in (state, aged))
     done = list_operations(vad.advance, [young, young])
     assert list_operations(vad.advance, [young, old]) == done
     first, second = vad.advance([young, old])
     assert second.open_since - first.open_since == TWO_HOURS_S * 1000
     assert second.certain_ms - first.certain_ms == TWO_HOURS_S * 1000
+
+
+@pytest.mark.parametrize("keeps_banks", [True, False], ids=["with banks", "without"])
+@pytest.mark.parametrize("lengths", [[960], [960, 1920, 480]], ids=["equal", "unequal"])
+def test_a_batch_of_many_streams_is_as_many_operations_as_one_of_few(
+    models, utterances, monkeypatch, lengths, keeps_banks
+):
+    vad, audio = models.streaming_vad, utterances[0].audio
+    monkeypatch.setattr(vad.front.front, "keeps_banks", keeps_banks)
+    monkeypatch.setattr(fbank, "_CPU_BLOCK_FRAMES", 1 << 16)  # as on a GPU
+    held = vad.advance([Piece(vad.start(), audio[:16000])] * 128)  # the store has grown
+    done = {}
+    for rows in (8, 64):
+        pieces = [Piece(vad.start(), audio[row * 160 :][:16000]) for row in range(rows)]
+        states = [after.state for after in vad.advance(pieces)]
+        more = [lengths[row % len(lengths)] for row in range(rows)]
+        pieces = [Piece(s, audio[16000:][:count]) for s, count in zip(states, more, strict=True)]
+        done[rows] = [name for name, _ in list_operations(vad.advance, pieces)]
+    assert len(held) == 128
+    assert done[64] == done[8]
+    assert 50 < len(done[64]) < MOST_OPERATIONS

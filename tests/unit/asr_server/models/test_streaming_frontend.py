@@ -21,7 +21,7 @@ def make_frontend(stacked, step):
 def make_bank(audio, start):
     """Return the bank of all audio, for a piece that begins at `start`."""
     whole = fbank.log_mel(torch.from_numpy(audio)[None], 80)[0]
-    return sounds.Bank(whole.split(7), start // 160)
+    return sounds.Bank([part.numpy() for part in whole.split(7)], start // 160)
 
 
 def remember(streaming, live, carries, stretches):
