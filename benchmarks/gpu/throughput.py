@@ -32,22 +32,22 @@ def measure(device: str, *, small: bool) -> dict[str, Any]:
 
 
 def _measure(directory: Path, device: str, dtype: str, *, small: bool) -> dict[str, Any]:
+    loaded = loading.load_models(directory, device=device, dtype=dtype)
     found = {
-        "recognizer": _measure_recognizer(directory, device, dtype, small=small),
-        "server": _measure_server(directory, device, dtype, small=small),
+        "recognizer": _measure_recognizer(loaded, device, small=small),
+        "server": _measure_server(directory, loaded, small=small),
     }
     print(directory.name, dtype, found, flush=True)  # should time run out
     return found
 
 
 def _measure_recognizer(
-    directory: Path, device: str, dtype: str, *, small: bool
+    loaded: loading.Models, device: str, *, small: bool
 ) -> dict[str, float | int]:
     """Measure sorted segments, in batches of ten minutes of padded audio; words come out.
 
     `useful_ratio`: the audio over what is computed with its padding.
     """
-    loaded = loading.load_models(directory, device=device, dtype=dtype)
     segments = [talk.audio for talk in make_segments(8 if small else SEGMENTS)]
     batches = _cut(sorted(segments, key=len))
     loaded.recognizer.recognize(batches[-1])
@@ -64,19 +64,27 @@ def _measure_recognizer(
     }
 
 
-def _measure_server(directory: Path, device: str, dtype: str, *, small: bool) -> dict[str, Any]:
-    """Measure files of a minute, all at once, with VAD and punctuation; the first time warms up."""
+def _measure_server(directory: Path, loaded: loading.Models, *, small: bool) -> dict[str, Any]:
+    """Measure files of a minute, all at once, with VAD and punctuation; the first time warms up.
+
+    `useful_ratio`: the speech that the VAD finds over what the recogniser computes for it.
+    """
     talks = make_talks(2 if small else TALKS, 20.0 if small else 60.0)
     audio_s = sum(talk.duration_s for talk in talks)
+    spans = [span for found in loaded.vad.detect([talk.audio for talk in talks]) for span in found]
+    speech_s = sum(span.end_ms - span.start_ms for span in spans) / 1000
+    kind = (f"--model={directory}", f"--device={loaded.device}", f"--dtype={loaded.dtype}")
     flags = ("--batch-size=256", f"--batch-audio-s={BATCH_AUDIO_S}", "--max-sessions=1000")
-    with Server(f"--model={directory}", f"--device={device}", f"--dtype={dtype}", *flags) as server:
+    with Server(*kind, *flags) as server:
         sent = [send_talks(server.url, talks, len(talks)) for _ in range(1 + REPEATS)]
+        computed_s = server.metric('asr_batch_audio_seconds_sum{stage="asr"}') or 0.0
     if errors := sum(len(each.errors) for each in sent):
         raise RuntimeError(f"{errors} files failed")
     rates = [audio_s / each.took_s for each in sent[1:]]
     return {
         "audio_s_per_s": round(statistics.median(rates), 1),
         "all": [round(rate) for rate in rates],
+        "useful_ratio": round(len(sent) * speech_s / computed_s, 3),
     }
 
 

@@ -30,6 +30,7 @@ def test_a_part_measures_something_on_a_cpu(part, tmp_path):
             }
         case "throughput":
             assert measured["demo_float32"]["server"]["audio_s_per_s"] > 1
+            assert 0.3 < measured["demo_float32"]["server"]["useful_ratio"] <= 1
             assert measured["large_float32"]["recognizer"]["audio_s_per_s"] > 0.1
             assert 0.3 < measured["large_float32"]["recognizer"]["useful_ratio"] <= 1
         case "peer":
