@@ -18,6 +18,7 @@ from asr_server import logs
 from asr_server.engine import crew as crews
 from asr_server.engine import inbox as inboxes
 from asr_server.engine import loop, startup, watchdog
+from asr_server.engine.outgoing import Outgoing
 from asr_server.link import arena, channel, messages
 
 
@@ -77,12 +78,14 @@ def run(options: Options, front: channel.EngineChannel) -> int:
     loaded = messages.Loaded(models.name, models.device, models.dtype, load_s)
     front.send([loaded, messages.Alive()])
     dog.start()
-    wait_s: float | None = None
+    outgoing, wait_s = Outgoing(), None
     while True:
         turn = batches.turn(inbox.take(wait_s))
-        if turn.replies:
-            front.send(turn.replies)
-        wait_s = turn.wait_s
+        now = time.monotonic()
+        outgoing.add(turn.replies, now)
+        if leaving := outgoing.take(now):
+            front.send(leaving)
+        wait_s = outgoing.limit_wait(turn.wait_s, now)
 
 
 def _say_alive(front: channel.EngineChannel) -> None:

@@ -21,7 +21,7 @@ class Account:
         if inputs:
             self._totals["utterances"] += inputs
             self._metrics.received_items.labels(item_class).inc(inputs)
-        self._metrics.received_audio_s_by_class[item_class].inc(audio_s)
+        self._metrics.received_audio_s.counts[item_class] += audio_s
 
     def count_sent(self, reply: Outgoing) -> None:
         """Count a reply that has left."""

@@ -37,6 +37,7 @@ class AudioSocket(ServerConnection):
         super().__init__(*args, **kwargs)
         self.take: Take | None = None
         """Takes a message, or returns False to get it from `recv`."""
+        self._is_between = False  # the library has no part of a message, nor waits one in it
 
     def fileno(self) -> int | None:
         """Return the descriptor of the socket, if it is open."""
@@ -49,17 +50,21 @@ class AudioSocket(ServerConnection):
         if self.take is not None and self._begins_message():
             taken = self._take_messages(data, self.take)
         if taken < len(data):
+            self._is_between = False
             super().data_received(data[taken:])
 
     def _begins_message(self) -> bool:
-        """Whether the next byte begins a message, and none waits in the library."""
+        """Whether the next byte begins a message, and none waits in the library.
+
+        It is so for as long as the library gets nothing to read.
+        """
         protocol = self.protocol
-        return (
-            protocol.state is State.OPEN
-            and _is_between_frames(protocol.parser)
+        self._is_between = self._is_between or (
+            _is_between_frames(protocol.parser)
             and protocol.current_size is None
             and not self.recv_messages.frames
         )
+        return self._is_between and protocol.state is State.OPEN
 
     def _take_messages(self, data: bytes, take: Take) -> int:
         """Have whole audio messages taken; return how many bytes of `data` they were."""
