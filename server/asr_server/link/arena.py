@@ -15,13 +15,18 @@ from asr_server.link import free_list
 
 SAMPLE_BYTES = 2
 PAGE_SAMPLES = mmap.PAGESIZE // SAMPLE_BYTES
+PIECE_PAGES = 4
+PIECE_SAMPLES = PIECE_PAGES * PAGE_SAMPLES  # half a second
+MOST_SPARE = 256  # pieces: four megabytes
 
 
 class Arena:
     """The front's side: room for utterances is taken, filled and given back.
 
     Extents are whole pages, so that a released one goes back to the system at once and the file
-    occupies no more memory than the audio that is waiting.
+    occupies no more memory than the audio that is waiting. Some pieces stay with their memory for
+    the next ones of that size, which all live audio comes in: new memory costs twice what filling
+    it does, and giving it back as much again.
     """
 
     def __init__(self, fd: int, samples: int) -> None:
@@ -30,6 +35,7 @@ class Arena:
         self._map = mmap.mmap(fd, samples * SAMPLE_BYTES)
         self._all = np.frombuffer(self._map, np.int16)
         self._pages = free_list.FreeList(samples // PAGE_SAMPLES)
+        self._spare: dict[int, None] = {}  # the pages where pieces begin that nobody has
 
     @classmethod
     def create(cls, samples: int) -> Self:
@@ -46,11 +52,17 @@ class Arena:
     @property
     def free_samples(self) -> int:
         """The samples that can still be allocated, in however many pieces."""
-        return self._pages.free * PAGE_SAMPLES
+        return self._pages.free * PAGE_SAMPLES + len(self._spare) * PIECE_SAMPLES
 
     def allocate(self, samples: int) -> int | None:
         """Return the offset of room for `samples`, or None when no stretch is that long."""
-        page = self._pages.take(_whole_pages(samples))
+        pages = _whole_pages(samples)
+        if pages == PIECE_PAGES and self._spare:
+            return self._spare.popitem()[0] * PAGE_SAMPLES
+        page = self._pages.take(pages)
+        if page is None and self._spare:
+            self._give_spare_back()
+            page = self._pages.take(pages)
         return None if page is None else page * PAGE_SAMPLES
 
     def write(self, offset: int, audio: NDArray[np.int16]) -> None:
@@ -58,7 +70,7 @@ class Arena:
         self._all[offset : offset + len(audio)] = audio
 
     def release(self, offset: int) -> None:
-        """Give back the room at `offset`, its memory included. KeyError if it is not allocated."""
+        """Give back the room at `offset`. KeyError if it is not allocated."""
         self.release_some(offset, self.samples)
 
     def release_some(self, offset: int, samples: int) -> bool:
@@ -67,11 +79,23 @@ class Arena:
         Memory takes a millisecond for each megabyte. KeyError if the room is not allocated.
         """
         page, rest = divmod(offset, PAGE_SAMPLES)
-        if rest:
+        if rest or page in self._spare:
             raise KeyError(offset)
-        first, pages = self._pages.shrink(page, _whole_pages(samples))
+        most = _whole_pages(samples)
+        is_piece = self._pages.length(page) == PIECE_PAGES
+        if is_piece and most >= PIECE_PAGES and len(self._spare) < MOST_SPARE:
+            self._spare[page] = None
+            return True
+        return self._free(page, most)
+
+    def _free(self, page: int, most: int) -> bool:
+        first, pages = self._pages.shrink(page, most)
         self._map.madvise(mmap.MADV_REMOVE, first * mmap.PAGESIZE, pages * mmap.PAGESIZE)
         return first == page
+
+    def _give_spare_back(self) -> None:
+        while self._spare:
+            self._free(self._spare.popitem()[0], PIECE_PAGES)
 
     def close(self) -> None:
         """Unmap and close the file; the engine's mapping of it stays valid."""

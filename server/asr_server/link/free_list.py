@@ -25,6 +25,10 @@ class FreeList:
         """The longest extent that can be taken now."""
         return max(self._lengths, default=0)
 
+    def length(self, start: int) -> int:
+        """Return the length of the extent that starts at `start`. KeyError if not given out."""
+        return self._taken[start]
+
     def take(self, length: int) -> int | None:
         """Return the start of the first free extent that holds `length`, or None; it is taken."""
         if length < 1:

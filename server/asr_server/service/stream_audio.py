@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from asr_server.link import arena
 from asr_server.speech.audio import Samples
 
-# Room is taken and given back in pieces of half a second to two: each takes 30 us to find and free.
-LEAST_SAMPLES, MOST_SAMPLES = 8_000, 32_000
+# Room is taken and given back in pieces of half a second to two.
+LEAST_SAMPLES, MOST_SAMPLES = arena.PIECE_SAMPLES, 32_000
 
 
 @dataclass(slots=True)

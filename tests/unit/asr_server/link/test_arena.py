@@ -21,6 +21,59 @@ def occupied_bytes(made):
     return os.fstat(made.fd).st_blocks * 512
 
 
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from([arena.PIECE_SAMPLES, arena.PIECE_SAMPLES, 1, SAMPLES // 2]),
+            st.integers(-8, -1),
+        ),
+        max_size=60,
+    )
+)
+def test_room_that_is_taken_and_given_back_is_nobody_elses_and_never_lost(steps):
+    """Positive: take so much; negative: give back one of what is there."""
+    room = arena.Arena.create(SAMPLES)
+    view = arena.attach(room.fd, room.samples)
+    taken = {}
+    for value, step in enumerate(steps, 1):
+        if step > 0:
+            offset = room.allocate(step)
+            if offset is not None:
+                room.write(offset, np.full(step, value, dtype=np.int16))
+                taken[offset] = step, value
+        elif taken:
+            offset = list(taken)[step % len(taken)]
+            length, written = taken.pop(offset)
+            assert (view[offset : offset + length] == written).all()
+            room.release(offset)
+            with pytest.raises(KeyError):
+                room.release(offset)
+    for offset, (length, written) in taken.items():
+        assert (view[offset : offset + length] == written).all()
+        room.release(offset)
+    assert room.free_samples == SAMPLES
+    assert room.allocate(SAMPLES) == 0
+    room.close()
+
+
+def test_pieces_keep_their_memory_for_the_next_ones_but_not_too_many(monkeypatch):
+    monkeypatch.setattr(arena, "MOST_SPARE", 2)
+    room = arena.Arena.create(SAMPLES)
+    piece_bytes = arena.PIECE_SAMPLES * arena.SAMPLE_BYTES
+    offsets = [room.allocate(arena.PIECE_SAMPLES) for _ in range(3)]
+    for offset in offsets:
+        room.write(offset, np.ones(arena.PIECE_SAMPLES, dtype=np.int16))
+        room.release(offset)
+    assert occupied_bytes(room) <= 2 * piece_bytes
+    assert room.free_samples == room.samples
+    again = room.allocate(arena.PIECE_SAMPLES)
+    assert arena.attach(room.fd, room.samples)[again] == 1
+    room.release(again)
+    assert room.allocate(SAMPLES) == 0
+    assert occupied_bytes(room) == 0
+    room.close()
+
+
 @given(lengths=st.lists(st.integers(1, 6 * arena.PAGE_SAMPLES), min_size=1, max_size=40))
 def test_what_is_written_is_read_back_and_nobody_writes_over_it(lengths):
     room = arena.Arena.create(SAMPLES)
