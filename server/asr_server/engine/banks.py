@@ -46,7 +46,8 @@ class StreamBank:
 
     def release(self, position: int) -> None:
         """Forget the parts that end before `position`."""
-        self._forget((position - self._begin) // FRAME_SAMPLES)
+        if self._parts:
+            self._forget((position - self._begin) // FRAME_SAMPLES)
 
     def _forget(self, frame: int) -> None:
         gone = bisect_right(self._starts, frame) - 1

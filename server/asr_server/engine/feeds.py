@@ -31,6 +31,9 @@ class Feeds:
         """Return the samples of `[start, end)`, of which nothing was released."""
         parts = []
         place = bisect_right(self._starts, start) - 1
+        if place == len(self._starts) - 1 and start < end:
+            begin = self._offsets[place] + start - self._starts[place]
+            return self._arena[begin : begin + end - start]
         while start < end:
             stop = self._starts[place + 1] if place + 1 < len(self._starts) else self.end
             stop = min(stop, end)

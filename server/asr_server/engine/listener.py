@@ -59,6 +59,11 @@ class Listener:
         self.is_closed = True
         self.listen(now)
 
+    def forget(self) -> None:
+        """Let go of what the VAD remembers, and of the owner, who may hold this: none else does."""
+        self._state = None
+        del self._owner
+
     def _next_piece(self) -> pieces.Piece[Any]:
         self.given = min(self.heard + MOST_SAMPLES, self._audio.end)
         self._hears_last = self.is_closed and self.given == self._audio.end

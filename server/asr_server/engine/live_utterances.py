@@ -74,7 +74,8 @@ class LiveUtterance:
 
     __slots__ = (
         "_certain", "_context", "_decided", "_is_stepping", "_last_character", "_online", "_state",
-        "_tell", "_thinned", "_waiting", "end", "final", "heard", "number", "start", "unsent",
+        "_step_samples", "_tell", "_thinned", "_waiting", "end", "final", "heard",
+        "number", "start", "unsent",
     )  # fmt: skip
 
     def __init__(self, context: Context, number: int, start: int, tell: Callable[[], None]) -> None:
@@ -86,7 +87,10 @@ class LiveUtterance:
         self._context = context
         self._tell = tell
         self._online = context.line.online  # as long as it is followed
-        self._state = self._online and self._online.model.start(context.request.chunk_size)
+        self._state, self._step_samples = None, 0
+        if self._online is not None:
+            model, size = self._online.model, context.request.chunk_size
+            self._state, self._step_samples = model.start(size), model.step_samples(size)
         self.heard = self._certain = self._decided = start
         self._last_character = ""
         self._waiting: messages.ItemClass | None = None  # the class of the step that waits
@@ -100,9 +104,9 @@ class LiveUtterance:
         """
         self._certain = certain
         step = self._plan_step()
-        item_class: messages.ItemClass = "partial" if self.end is None else "final"
         if step is None or self._online is None:
             return
+        item_class: messages.ItemClass = "partial" if self.end is None else "final"
         if self._is_stepping or self._waiting == item_class:
             return
         if self._is_shed(goes_on=goes_on):
@@ -156,13 +160,12 @@ class LiveUtterance:
         if online is not None:
             online.stage.discard(self._context.work_id)
             if self._thinned:
-                steps = online.model.step_samples(self._context.request.chunk_size)
-                self._context.line.partials_shed += (end - self.heard) // steps
+                self._context.line.partials_shed += (end - self.heard) // self._step_samples
 
     def _plan_step(self) -> _Step | None:
         if self._online is None:
             return None
-        stop = self.heard + self._online.model.step_samples(self._context.request.chunk_size)
+        stop = self.heard + self._step_samples
         if stop <= (self._certain if self.end is None else self.end):
             return _Step(self.heard, stop, last=False)
         return None if self.end is None else _Step(self.heard, self.end, last=True)

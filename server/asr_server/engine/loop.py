@@ -77,6 +77,8 @@ class BatchLoop:
 
     def _accept(self, message: messages.ToEngine) -> None:
         match message:
+            case messages.Feed() | messages.EndStream():  # first: they outnumber all others
+                self._continue(message)
             case messages.Recognize():
                 self._begin(message)
             case messages.Cancel():
@@ -88,9 +90,7 @@ class BatchLoop:
             case messages.OpenStream():
                 self._open(message)
             case messages.CancelStream():
-                self._forget(self._streams.pop(message.stream_id, None))
-            case messages.Feed() | messages.EndStream():
-                self._continue(message)
+                self._forget_stream(message.stream_id)
 
     def _begin(self, request: messages.Recognize) -> None:
         self._note(request.hints)
@@ -148,12 +148,18 @@ class BatchLoop:
             case messages.Recognized() | messages.Failed():
                 self._forget(self._utterances.pop(message.item_id, None))
             case messages.StreamEnded() | messages.StreamFailed():
-                self._forget(self._streams.pop(message.stream_id, None))
+                self._forget_stream(message.stream_id)
         self._replies.append(message)
 
     def _forget(self, gone: utterances.Utterance | streams.Stream | None) -> None:
         if gone is not None:
             self._line.discard(gone.work_id)
+
+    def _forget_stream(self, stream_id: int) -> None:
+        gone = self._streams.pop(stream_id, None)
+        self._forget(gone)
+        if gone is not None:
+            gone.forget()
 
     def _begin_batches(self) -> float | None:
         """Return for how long to wait before more can begin, if nothing arrives or ends before."""

@@ -16,8 +16,7 @@ from asr_server.scheduling import service_time as service_times
 Send = Callable[[messages.ToFront], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Task(Generic[Input, Output]):
+class Task(msgspec.Struct, Generic[Input, Output], frozen=True):
     """A piece of work for a model, and what becomes of the answer.
 
     `gather` gives what the model needs at the moment its batch runs. Then either `take` has the
@@ -131,8 +130,9 @@ class Stage(Generic[Input, Output]):
             self.service_time = self.service_time.after(padded_s, batch.took_s)
         for report in [self._describe(batch), *reports]:
             send(report)
+        dropped = batch.dropped
         for task, outcome in zip(batch.tasks, batch.outcomes, strict=True):
-            if task.item.item_id in batch.dropped:
+            if dropped and task.item.item_id in dropped:
                 continue
             if isinstance(outcome, recovery.Poison):
                 task.fail(outcome.reason)

@@ -50,17 +50,17 @@ class Stream:
 
     def feed(self, feed: messages.Feed, now: float) -> None:
         """Take the next audio."""
+        context, audio = self._context, self._context.audio
         if self._listener.is_closed:
             self.fail("audio came after the end of the stream")
             return
         self._note_arrival(feed.received_at)
         try:
-            self._context.audio.add(feed.offset, feed.samples)
+            audio.add(feed.offset, feed.samples)
         except ValueError as error:
             self.fail(str(error))
         else:
-            end_s = self._context.audio.end / live_utterances.SAMPLES_PER_S
-            self._context.pace.take(end_s, feed.received_at)
+            context.pace.take(audio.end / live_utterances.SAMPLES_PER_S, feed.received_at)
             self._listener.listen(now)
 
     def end(self, end: messages.EndStream, now: float) -> None:
@@ -72,13 +72,19 @@ class Stream:
         """Give the stream up."""
         self._context.fail(reason)
 
+    def forget(self) -> None:
+        """Let go of what models remember of it, which is memory of the device: it is over."""
+        self._utterances.clear()
+        self._listener.forget()
+
     def piece_work(self, start: int, end: int, now: float) -> work.WorkItem:
         """Return the work of hearing the samples from `start` to `end`."""
         return self._context.plan_work(0, "final", start, end, min(self._waiting_since, now))
 
     def take_endpoints(self, found: pieces.Endpoints[Any], now: float, *, last: bool) -> None:
         """Take what the VAD knows after a piece, the last or another."""
-        self._context.bank.add(found.bank)
+        if found.bank:
+            self._context.bank.add(found.bank)
         for span in found.ended:
             utterance = self._find_open() or self._open(span.start_ms)
             end = self._position(span.end_ms)
@@ -124,18 +130,18 @@ class Stream:
 
     def _settle(self, *, at_least: int) -> None:
         """Tell up to where everything is answered, if that is news of `at_least` samples."""
-        stream_id = self._context.request.stream_id
+        context = self._context
         position = self._find_unanswered()
-        self._context.bank.release(position)
+        context.bank.release(position)
         is_over = self._is_heard and not self._utterances
         if is_over:
-            position, at_least = self._context.audio.end, 1
+            position, at_least = context.audio.end, 1
         if position - self._settled >= at_least:
             self._settled = position
-            self._context.audio.release(position)
-            self._context.send(messages.Settled(stream_id, position))
+            context.audio.release(position)
+            context.send(messages.Settled(context.request.stream_id, position))
         if is_over:
-            self._context.send(messages.StreamEnded(stream_id))
+            context.send(messages.StreamEnded(context.request.stream_id))
 
     def _note_arrival(self, received_at: float) -> None:
         if self._listener.given == self._context.audio.end:

@@ -4,7 +4,7 @@ For a short piece of a live stream one number is the window, whose bits are coun
 recording, or a long piece, arrays cost less. Frames count from the start of the stream.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -55,17 +55,19 @@ class _FewFrames:
         wanted = self.rules.speech
         if self.bits.bit_count() < wanted:
             return None
-        counts = self._count_from(frame)
-        return next((place for place, count in counts if count >= wanted), None)
+        bits, mask, newest = self.bits, self.mask, self.total - 1
+        for place in range(frame, self.total):
+            if (bits >> newest - place & mask).bit_count() >= wanted:
+                return place
+        return None
 
     def next_pause(self, frame: int) -> int | None:
         wanted = self.rules.pause
-        counts = self._count_from(frame)
-        return next((place for place, count in counts if count <= wanted), None)
-
-    def _count_from(self, frame: int) -> Iterator[tuple[int, int]]:
+        bits, mask, newest = self.bits, self.mask, self.total - 1
         for place in range(frame, self.total):
-            yield place, (self.bits >> (self.total - 1 - place) & self.mask).bit_count()
+            if (bits >> newest - place & mask).bit_count() <= wanted:
+                return place
+        return None
 
 
 class _ManyFrames:

@@ -105,7 +105,7 @@ def _fill(
 ) -> Release:
     batch = [waiting[0]]
     longest_s = waiting[0].audio_s
-    start_padded_s = service_time.start_padded_s
+    start_padded_s, line = service_time.start_padded_s, service_time.find_line()
     for item, sharing in _candidates(waiting, limits.batch_size):
         if len(batch) >= limits.batch_size:
             break
@@ -116,7 +116,7 @@ def _fill(
             continue
         if padded_s > limits.batch_audio_s:
             return Release(tuple(batch), "audio")
-        if (service_time.predict_s(padded_s) or 0.0) > slack_s:
+        if line.predict_s(padded_s) > slack_s:
             return Release(tuple(batch), "slack")
         batch.append(item)
         longest_s = stretched_s

@@ -5,6 +5,7 @@ batches are forgotten, so that it follows a device whose speed changes.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 ENOUGH_BATCHES = 5.0  # before that nothing is predicted
 KEEP_RATIO = 0.98  # the weight that a batch keeps per later batch: about the last fifty count
@@ -12,6 +13,18 @@ DEFAULT_START_PADDED_S = 5.0  # while unknown, starting a batch counts as much a
 MOST_START_PADDED_S = 200.0
 DOUBT_BATCHES = 10.0  # the default weighs as much as this many measured batches
 _LEAST_SPREAD_RATIO = 0.1  # batches of one length say nothing about the slope
+
+
+class Line(NamedTuple):
+    """A start, and so much per padded second."""
+
+    mean_s: float
+    start_padded_s: float
+    mean_padded_s: float
+
+    def predict_s(self, padded_s: float) -> float:
+        """Return the seconds that a batch will take."""
+        return self.mean_s * (padded_s + self.start_padded_s) / self.mean_padded_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +49,15 @@ class ServiceTime:
 
     def predict_s(self, padded_s: float) -> float | None:
         """Return the seconds that a batch will take, or None while too little is known."""
+        return self.find_line().predict_s(padded_s) if self.count >= ENOUGH_BATCHES else None
+
+    def find_line(self) -> "Line":
+        """Return what a batch will take, by its padded seconds; nothing while little is known."""
         if self.count < ENOUGH_BATCHES:
-            return None
+            return Line(0.0, 0.0, 1.0)
         start_padded_s = self._measured_start_padded_s()
         mean_x, mean_y = self.sum_x / self.count, self.sum_y / self.count
-        return mean_y * (padded_s + start_padded_s) / (mean_x + start_padded_s)
+        return Line(mean_y, start_padded_s, mean_x + start_padded_s)
 
     @property
     def start_padded_s(self) -> float:

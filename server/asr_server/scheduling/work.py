@@ -4,8 +4,9 @@ Urgency is a fixed point in time, not a score that changes: an item is overtaken
 were received before that point, so no flood of newer work can starve it. That is the ageing.
 """
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 ItemClass = Literal["final", "partial", "file"]
 
@@ -18,8 +19,7 @@ LIVE_WITHIN_S = 0.2  # what is spoken now is due so long after it came to a stag
 LIVE_BATCH_S = 0.2  # and while anything is, no batch is filled for longer than this
 
 
-@dataclass(frozen=True, slots=True)
-class WorkItem:
+class WorkItem(msgspec.Struct, frozen=True, gc=False):
     """The work `index` of what `item_id` stands for; times are monotonic seconds.
 
     `received_at` is when the utterance came, `enqueued_at` when it began to wait for this stage.

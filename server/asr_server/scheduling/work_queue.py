@@ -1,7 +1,6 @@
 """The work that waits for one stage, most urgent first. A data structure: no clock, no threads."""
 
 from bisect import bisect_left, insort
-from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from asr_server.scheduling import work
@@ -15,7 +14,7 @@ class WorkQueue:
     def __init__(self) -> None:
         self._entries: list[tuple[float, int, work.WorkItem]] = []
         self._places: dict[int, dict[int, tuple[float, int]]] = {}  # by item_id, by index
-        self._counts: Counter[work.ItemClass] = Counter()
+        self._counts = dict.fromkeys(work.LAG_S, 0)
         self._added = 0
         self._files_wait = False
 
@@ -49,19 +48,26 @@ class WorkQueue:
 
     def add(self, item: work.WorkItem) -> None:
         """Put an item where its urgency belongs; it replaces one of the same id and index."""
-        self.remove([item])
+        siblings = self._places.setdefault(item.item_id, {})
+        place = siblings.get(item.index)
+        if place is not None:
+            self._delete(place)
         self._added += 1
-        place = work.urgency(item, files_wait=self._files_wait), self._added
-        insort(self._entries, (*place, item))
+        urgency = work.urgency(item, files_wait=self._files_wait)
+        siblings[item.index] = urgency, self._added
+        entry = (urgency, self._added, item)
+        if self._entries and self._entries[-1] > entry:
+            insort(self._entries, entry)
+        else:
+            self._entries.append(entry)
         self._counts[item.item_class] += 1
-        self._places.setdefault(item.item_id, {})[item.index] = place
 
     def hold_files(self, *, wait: bool) -> None:
         """Let files stand behind all that is live, or where their own urgency belongs."""
         if wait != self._files_wait:
             self._files_wait = wait
             items, self._entries, self._places = list(self), [], {}
-            self._counts.clear()
+            self._counts = dict.fromkeys(work.LAG_S, 0)
             for item in items:
                 self.add(item)
 
@@ -78,8 +84,8 @@ class WorkQueue:
     def remove(self, chosen: Iterable[work.WorkItem]) -> None:
         """Take out items, as far as they are there."""
         for item in chosen:
-            siblings = self._places.get(item.item_id, {})
-            place = siblings.pop(item.index, None)
+            siblings = self._places.get(item.item_id)
+            place = siblings.pop(item.index, None) if siblings else None
             if place is not None:
                 self._delete(place)
                 if not siblings:
@@ -95,5 +101,7 @@ class WorkQueue:
         return self._files_wait and self.head is not None and self.head.item_class != "file"
 
     def _delete(self, place: tuple[float, int]) -> None:
-        _, _, item = self._entries.pop(bisect_left(self._entries, place))
+        entries = self._entries
+        at = 0 if entries[0][:2] == place else bisect_left(entries, place)  # a batch begins there
+        _, _, item = entries.pop(at)
         self._counts[item.item_class] -= 1

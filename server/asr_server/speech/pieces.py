@@ -2,12 +2,13 @@
 
 A model's state of one stream is a value that only that model understands: a step takes the old one
 and returns the new one, and never changes the old, so that a batch that failed can be tried again.
+There are thousands a second: structs of msgspec are made several times as fast as dataclasses.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,8 +18,7 @@ from asr_server.speech.spans import Span
 State = TypeVar("State")
 
 
-@dataclass(frozen=True, slots=True)
-class Piece(Generic[State]):
+class Piece(msgspec.Struct, Generic[State], frozen=True):
     """The next audio of one stream, mono 16 kHz int16; `last` when no more follows.
 
     Its `bank` may be known, with frames of the audio before it.
@@ -30,8 +30,7 @@ class Piece(Generic[State]):
     bank: Bank | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoints(Generic[State]):
+class Endpoints(msgspec.Struct, Generic[State], frozen=True):
     """What a VAD knows after a piece; times are milliseconds from the start of the stream.
 
     `ended`: the spans of speech whose end became known, in order. `open_since`: where the span
@@ -51,8 +50,7 @@ class Endpoints(Generic[State]):
     bank: Sequence[Any] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Spoken(Generic[State]):
+class Spoken(msgspec.Struct, Generic[State], frozen=True):
     """The tokens that a streaming recogniser adds after a piece."""
 
     state: State

@@ -1,3 +1,4 @@
+import gc
 import itertools
 import weakref
 
@@ -7,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asr_server.link import messages
+from asr_server.speech.pieces import Endpoints
 from tests.unit.asr_server.engine import streaming_models
 from tests.unit.asr_server.engine.callers import sound
 from tests.unit.asr_server.engine.streaming_models import StreamingVad, frames_of
@@ -71,6 +73,32 @@ def test_who_pauses_keeps_no_bank_of_what_is_answered(front, monkeypatch):
         front.run(caller.feed(audio[start : start + 960]))
     assert len(caller.finals) == 1
     assert sum(len(bank()) for bank in made if bank() is not None) <= 25
+
+
+@pytest.mark.parametrize("how", ["ends", "fails", "is cancelled"])
+def test_a_stream_that_is_over_lets_go_of_what_models_remember(front, monkeypatch, how):
+    """At once, without the garbage collector: it is memory of the device."""
+    made = []
+
+    def remember(state, *said):
+        made.append(weakref.ref(state.rest))
+        return Endpoints(state, *said)
+
+    monkeypatch.setattr(streaming_models, "Endpoints", remember)
+    gc.disable()
+    try:
+        caller = front.call()
+        front.run(caller.opening, caller.say((7, 1.0)))
+        assert any(rest() is not None for rest in made)
+        ways = {
+            "ends": lambda: caller.end,
+            "fails": lambda: messages.Feed(caller.stream_id, -1, 5, 0.0),
+            "is cancelled": lambda: messages.CancelStream(caller.stream_id),
+        }
+        front.run(ways[how]())
+        assert all(rest() is None for rest in made)
+    finally:
+        gc.enable()
 
 
 def test_partials_follow_speech_in_steps(front):
