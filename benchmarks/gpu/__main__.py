@@ -1,8 +1,8 @@
 """Measure on a CUDA machine that has the repository and torch: python -m benchmarks.gpu
 
-Unattended: each part is written to benchmarks/results/gpu.json as soon as it is over, and one that
-fails is written down as failed. Parts may be run one by one: others of the same machine stay. Exit
-status: 0 all was measured, 1 some was not, 2 packages are missing, 3 there is no CUDA device.
+Unattended: each figure is written to benchmarks/results/gpu.json as soon as it is there, and a part
+that fails is written down as failed. Parts may be run one by one: others of the same machine stay.
+Exit status: 0 all was measured, 1 some was not, 2 packages are missing, 3 there is no CUDA device.
 """
 
 import argparse
@@ -76,18 +76,31 @@ def run_parts(given: argparse.Namespace, device: dict[str, Any]) -> int:
     for part in given.parts or PARTS:
         began = time.monotonic()
         print(f"{part}:", flush=True)
+        found: dict[str, Any] = {"ok": False, "error": "it was broken off"}
+        results["parts"][part] = found
         try:
             module = importlib.import_module(f"benchmarks.gpu.{part}")
-            found = {"ok": True, **module.measure(given.device, small=given.small)}
+            for name, value in module.measure(given.device, small=given.small):
+                found[name] = value
+                print(f"  {name}: {json.dumps(value, ensure_ascii=False)}", flush=True)
+                _write(given.json, results, part, began)
+            found["ok"] = True
+            del found["error"]
         except Exception as error:  # noqa: BLE001  # unattended: the next part may work
-            found = {"ok": False, "error": f"{type(error).__name__}: {error}"}
+            found["error"] = f"{type(error).__name__}: {error}"
+            print(f"  {found['error']}", flush=True)
             failed = True
-        found["took_s"] = round(time.monotonic() - began, 1)
-        found["date"] = datetime.now(UTC).isoformat(timespec="seconds")
-        print(json.dumps(found, ensure_ascii=False, indent=1), flush=True)
-        results["parts"][part] = found
-        given.json.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n")
+        _write(given.json, results, part, began)
     return SOME_FAILED if failed else OK
+
+
+def _write(path: Path, results: dict[str, Any], part: str, began: float) -> None:
+    """Write down all that is known: time may run out."""
+    results["parts"][part] |= {
+        "took_s": round(time.monotonic() - began, 1),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    path.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n")
 
 
 def _read_parts(written: Path, about: dict[str, Any]) -> dict[str, Any]:

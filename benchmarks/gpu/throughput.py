@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +18,24 @@ from benchmarks.server.talks import make_talks
 from benchmarks.serving import Server
 
 SEGMENTS, TALKS, BATCH_AUDIO_S, REPEATS = 2048, 200, 600.0, 3
-DTYPES = ("float32", "bfloat16", "float16")
+DTYPES = ("bfloat16", "float16", "float32")
 Audio = NDArray[np.int16]
 
 
-def measure(device: str, *, small: bool) -> dict[str, Any]:
+def measure(device: str, *, small: bool) -> Iterator[tuple[str, Any]]:
     """Measure the demo models and Paraformer-large, each alone and behind WebSockets."""
+    yield "demo_float32", _measure(loading.demo_directory(), device, "float32", small=small)
     with models.large(small=small) as large:
-        found = {"demo_float32": _measure(loading.demo_directory(), device, "float32", small=small)}
-        for dtype in DTYPES[:1] if small else DTYPES:
-            found[f"large_{dtype}"] = _measure(large, device, dtype, small=small)
-    return found
+        for dtype in DTYPES[-1:] if small else DTYPES:
+            yield f"large_{dtype}", _measure(large, device, dtype, small=small)
 
 
 def _measure(directory: Path, device: str, dtype: str, *, small: bool) -> dict[str, Any]:
     loaded = loading.load_models(directory, device=device, dtype=dtype)
-    found = {
+    return {
         "recognizer": _measure_recognizer(loaded, device, small=small),
         "server": _measure_server(directory, loaded, small=small),
     }
-    print(directory.name, dtype, found, flush=True)  # should time run out
-    return found
 
 
 def _measure_recognizer(

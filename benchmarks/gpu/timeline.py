@@ -7,7 +7,7 @@ because they are from memory that is not pinned.
 
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +32,12 @@ COPIES |= {"Memcpy DtoH": "out"}
 LONGEST_KERNELS, NAME_CHARACTERS = 8, 70
 
 
-def measure(device: str, *, small: bool) -> dict[str, Any]:
+def measure(device: str, *, small: bool) -> Iterator[tuple[str, Any]]:
     """Look at batches of every stage of the demo models, and of Paraformer-large."""
+    yield "demo_float32", _look_at(loading.demo_directory(), device, "float32", small=small)
     with models.large(small=small) as large:
         dtype = "float32" if small else "bfloat16"
-        return {
-            "demo_float32": _look_at(loading.demo_directory(), device, "float32", small=small),
-            f"large_{dtype}": _look_at(large, device, dtype, small=small),
-        }
+        yield f"large_{dtype}", _look_at(large, device, dtype, small=small)
 
 
 def _look_at(directory: Path, device: str, dtype: str, *, small: bool) -> dict[str, Any]:
@@ -60,7 +58,6 @@ def _look_at(directory: Path, device: str, dtype: str, *, small: bool) -> dict[s
         loaded.recognizer.record_short_batches(CudaRecorder())
         short = batches["few_short"]
         found["asr_few_short_recorded"] = look(device, lambda: loaded.recognizer.recognize(short))
-    print(directory.name, dtype, found, flush=True)  # should time run out
     return found
 
 

@@ -80,25 +80,29 @@ def test_spans_cover_what_overlaps_once(spans, together):
     assert timeline.covered(spans) == together
 
 
-def test_a_part_that_fails_is_written_down_and_the_next_one_runs(tmp_path, monkeypatch):
+def test_a_part_that_fails_leaves_what_it_found_and_the_next_one_runs(tmp_path, monkeypatch):
     written = tmp_path / "gpu.json"
 
     def fail(device, *, small):
+        yield "n", 1
+        assert json.loads(written.read_text())["parts"]["correctness"]["n"] == 1
         raise RuntimeError("no")
 
     monkeypatch.setattr("benchmarks.gpu.correctness.measure", fail)
-    monkeypatch.setattr("benchmarks.gpu.sessions.measure", lambda device, *, small: {"n": 1})
+    monkeypatch.setattr("benchmarks.gpu.sessions.measure", lambda device, *, small: [("n", 1)])
     arguments = ["correctness", "sessions", "--device=cpu", f"--json={written}"]
     assert main(arguments) == SOME_FAILED
     parts = json.loads(written.read_text())["parts"]
     assert parts["correctness"]["error"] == "RuntimeError: no"
+    assert parts["correctness"]["n"] == 1
+    assert not parts["correctness"]["ok"]
     assert parts["sessions"]["ok"]
 
 
 def test_parts_of_the_same_machine_stay_and_those_of_another_go(tmp_path, monkeypatch):
     written = tmp_path / "gpu.json"
-    monkeypatch.setattr("benchmarks.gpu.correctness.measure", lambda device, *, small: {"n": 1})
-    monkeypatch.setattr("benchmarks.gpu.sessions.measure", lambda device, *, small: {"n": 2})
+    monkeypatch.setattr("benchmarks.gpu.correctness.measure", lambda device, *, small: [("n", 1)])
+    monkeypatch.setattr("benchmarks.gpu.sessions.measure", lambda device, *, small: [("n", 2)])
     arguments = ["--device=cpu", f"--json={written}"]
     for part in ("correctness", "sessions"):
         assert main([part, *arguments]) == OK
