@@ -25,17 +25,21 @@ class Tally(Collector):
     def __init__(
         self, name: str, about: str, label: str, values: Iterable[str], registry: CollectorRegistry
     ) -> None:
-        self._about = name, about, None, (label,)
+        self._name, self._about, self._labelnames = name, about, (label,)
         self.counts = dict.fromkeys(values, 0.0)
         """By the value of the label."""
         registry.register(self)
 
     def collect(self) -> list[CounterMetricFamily]:
         """Return the metric as it is now."""
-        family = CounterMetricFamily(*self._about)
+        family = CounterMetricFamily(self._name, self._about, labels=self._labelnames)
         for value, count in self.counts.items():
             family.add_metric((value,), count)
         return [family]
+
+    def describe(self) -> list[CounterMetricFamily]:
+        """Return what the registry has to know of it."""
+        return self.collect()
 
 
 class SessionMetrics:

@@ -9,7 +9,7 @@ from asr_operator.api import spec
 from asr_operator.children import pod
 from asr_operator.state.policy import ServerPolicy
 from asr_server.link import messages
-from asr_server.metrics import GpuMetrics, Metrics, Tally
+from asr_server.metrics import GpuMetrics, Metrics
 
 NAMES = {
     "asr_audio_seconds_total": {"class"},
@@ -64,16 +64,11 @@ def declared():
         )
         for each in vars(group).values()
     ]
-    return dict(describe(each) for each in collectors)
-
-
-def describe(collector):
-    """Return name and labels of a metric."""
-    if isinstance(collector, Tally):
-        family = collector.collect()[0]
-        return family.name + "_total", set(family._labelnames)
-    name = collector.describe()[0].name + ("_total" if collector._type == "counter" else "")
-    return name, set(collector._labelnames)
+    families = [(each, each.describe()[0]) for each in collectors]
+    return {
+        family.name + ("_total" if family.type == "counter" else ""): set(each._labelnames)
+        for each, family in families
+    }
 
 
 def test_server_declares_these_metrics_and_no_others():

@@ -17,10 +17,10 @@ def served():
     metrics = Metrics()
     groups = (metrics.session, metrics.engine, metrics.server, GpuMetrics(CollectorRegistry()))
     found = {}
-    values = (each for group in groups for each in vars(group).values())
-    for metric in (each for each in values if not isinstance(each, dict)):  # of metrics there too
-        name, labels = metric.describe()[0].name, set(metric._labelnames)
-        match metric._type:
+    for metric in (each for group in groups for each in vars(group).values()):
+        family, labels = metric.describe()[0], set(metric._labelnames)
+        name = family.name
+        match family.type:
             case "counter":
                 found[f"{name}_total"] = labels
             case "histogram":
