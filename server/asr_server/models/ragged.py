@@ -1,4 +1,8 @@
-"""Batches of rows that have different lengths."""
+"""Batches of rows that have different lengths.
+
+What goes in and out row by row does so in a few operations for all of them: on a GPU the host is
+busy for as long with a copy of one row as with one of the whole batch.
+"""
 
 from collections.abc import Sequence
 
@@ -16,15 +20,19 @@ def stack_ends(rows: Sequence[Tensor], room: int = 0) -> Tensor:
     They end together, before the room; zeros come before the shorter ones.
     """
     lengths = [row.shape[-2] for row in rows]
-    longest = max(lengths)
-    first = rows[0]
-    stacked = first.new_zeros(*first.shape[:-2], len(rows), longest + room, first.shape[-1])
-    if min(lengths) == longest:
+    longest, shortest, first = max(lengths), min(lengths), rows[0]
+    shape = *first.shape[:-2], len(rows), longest + room, first.shape[-1]
+    if shortest == longest:
+        stacked = first.new_zeros(shape)
         torch.stack(list(rows), dim=-3, out=stacked[..., :longest, :])
         return stacked
-    for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
-        stacked[..., place, longest - length : longest, :] = row
-    return stacked
+    nothing = first.new_zeros(*first.shape[:-2], max(longest - shortest, room), first.shape[-1])
+    behind = nothing[..., :room, :]
+    before = {length: nothing[..., : longest - length, :] for length in set(lengths)}
+    parts: list[Tensor] = []
+    for row, length in zip(rows, lengths, strict=True):
+        parts += before[length], row, behind
+    return torch.cat(parts, dim=-2).view(shape)
 
 
 def lay_out(rows: Sequence[Sequence[NDArray[np.float32]]], lengths: Sequence[int]) -> Tensor:
@@ -49,11 +57,14 @@ def join(heads: Sequence[Tensor], tails: Tensor, tail_lengths: Sequence[int]) ->
     `tails` is (rows, time, size); the result is as wide as the longest row, and at least one step.
     """
     lengths = [len(head) + tail for head, tail in zip(heads, tail_lengths, strict=True)]
-    joined = tails.new_zeros(len(heads), max(1, *lengths), tails.shape[2])
-    for row, head, tail, length in zip(joined, heads, tails, lengths, strict=True):
-        row[: len(head)] = head
-        row[len(head) : length] = tail[: length - len(head)]
-    return joined
+    longest = max(1, *lengths)
+    nothing = tails.new_zeros(longest - min(lengths), tails.shape[2])
+    parts: list[Tensor] = []
+    for head, tail, count, length in zip(heads, tails.unbind(), tail_lengths, lengths, strict=True):
+        parts += head, tail if count == len(tail) else tail[:count]
+        if length < longest:
+            parts.append(nothing[: longest - length])
+    return torch.cat(parts).view(len(heads), longest, tails.shape[2])
 
 
 def cut_windows(rows: Tensor, starts: Sequence[int], length: int) -> Tensor:
@@ -72,16 +83,28 @@ def cut_windows(rows: Tensor, starts: Sequence[int], length: int) -> Tensor:
     return found.view(layers, count, length, size).transpose(0, 1)
 
 
-def windows(rows: Tensor, starts: Sequence[int], length: int) -> list[Tensor]:
-    """Return `length` steps of each of (layers, rows, time, size), from a start of its own.
+def copy_ranges(rows: Tensor, starts: Sequence[int], stops: Sequence[int]) -> list[Tensor]:
+    """Return a range of the steps of each of (..., rows, time, size), as (..., steps, size).
 
     The results own their memory, or one stream would keep alive what its whole batch had.
     """
-    if min(starts) == max(starts):
-        parts = rows[:, :, starts[0] : starts[0] + length].unbind(dim=1)
-    else:
-        parts = tuple(
-            row[:, start : start + length]
-            for row, start in zip(rows.unbind(dim=1), starts, strict=True)
-        )
-    return [part.clone(memory_format=torch.contiguous_format) for part in parts]
+    if rows.is_cuda:
+        return copy_packed(rows, starts, stops)
+    ranges = zip(rows.unbind(dim=-3), starts, stops, strict=True)
+    return [
+        row[..., start:stop, :].clone(memory_format=torch.contiguous_format)
+        for row, start, stop in ranges
+    ]
+
+
+def copy_packed(rows: Tensor, starts: Sequence[int], stops: Sequence[int]) -> list[Tensor]:
+    """Do what `copy_ranges` does in two copies of everything, however many rows there are."""
+    time = rows.shape[-2]
+    firsts = [row * time + start for row, start in enumerate(starts)]
+    lengths = [stop - start for start, stop in zip(starts, stops, strict=True)]
+    ranges = [np.arange(at, at + length) for at, length in zip(firsts, lengths, strict=True)]
+    places = staging.put(torch.from_numpy(np.concatenate(ranges)), rows.device)
+    packed = rows.flatten(-3, -2).index_select(-2, places)
+    own = [packed.new_empty(*packed.shape[:-2], length, packed.shape[-1]) for length in lengths]
+    torch.split_with_sizes_copy(packed, lengths, dim=packed.dim() - 2, out=own)
+    return own

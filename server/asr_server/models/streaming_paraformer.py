@@ -8,9 +8,11 @@ of FunASR 1.4.16, which runs one utterance at a time).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+import msgspec
 import torch
+from msgspec.structs import replace
 from torch import Tensor
 
 from asr_server.models import cif, masks, overflow, paraformer, ragged, staging
@@ -21,14 +23,13 @@ ENCODER_LOOK_BACK = 4  # chunks
 ChunkSize = tuple[int, int, int]  # steps before, of, and behind the chunk
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(msgspec.Struct, frozen=True):
     """What is remembered of an utterance; never changed.
 
     `overlap`: the placed features that the next chunk sees first, (before + behind, width).
-    `known`: keys and values, (encoder layers, positions, 2 * size). `weight` and `partial` (size):
-    the token that has not fired yet. `encoded` (steps, size): what the decoder looks back on.
-    `spoken`: the input of its filters, (decoder layers, reach, size).
+    `known`: keys and values, (encoder layers, positions, 2 * size). `weight` and `partial`
+    (1, size): the token that has not fired yet. `encoded` (steps, size): what the decoder looks
+    back on. `spoken`: the input of its filters, (decoder layers, reach, size).
     """
 
     steps: int
@@ -40,8 +41,7 @@ class Memory:
     spoken: Tensor
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(msgspec.Struct, frozen=True):
     """The next chunk of an utterance: `steps` new features, fewer or none in the last."""
 
     memory: Memory
@@ -84,7 +84,7 @@ class StreamingParaformer:
             overlap=norm.new_zeros(size[0] + size[2], encoder.input_size),
             known=norm.new_zeros(len(encoder.encoders) + 1, 0, 2 * width),
             weight=0.0,
-            partial=norm.new_zeros(width),
+            partial=norm.new_zeros(1, width),
             encoded=norm.new_zeros(0, width),
             spoken=norm.new_zeros(len(filters), filters[0].reach, width),
         )
@@ -105,12 +105,13 @@ class StreamingParaformer:
         if min(counts) < 0:
             raise no_number(NAME)
         embeddings = cif.integrate(encoded.hidden, encoded.sums, max(counts) + 1)
-        embeddings[:, 0] += torch.stack([chunk.memory.partial for chunk in chunks])
+        embeddings[:, 0] += torch.cat([chunk.memory.partial for chunk in chunks])
         memories = self._remember(chunks, encoded)
         rests = (totals[:, 0] - fired).clamp_(min=0).tolist()
+        partials = ragged.copy_ranges(embeddings, counts, [count + 1 for count in counts])
         memories = [
-            replace(memory, weight=rest, partial=row[count].clone())
-            for memory, rest, row, count in zip(memories, rests, embeddings, counts, strict=True)
+            replace(memory, weight=rest, partial=partial)
+            for memory, rest, partial in zip(memories, rests, partials, strict=True)
         ]
         return self._speak(chunks, encoded, embeddings, counts, memories)
 
@@ -173,22 +174,26 @@ class StreamingParaformer:
     def _remember(self, chunks: Sequence[Chunk], encoded: Encoded) -> list[Memory]:
         """Return the memories after the encoder; copies, so that no row keeps its batch alive."""
         before = encoded.known.shape[2] - encoded.placed.shape[1]
-        memories = []
-        for row, chunk in enumerate(chunks):
-            memory = chunk.memory
-            overlap = len(memory.overlap)
-            stop = chunk.length - chunk.size[2]
-            kept = min(memory.known.shape[1] + stop, ENCODER_LOOK_BACK * chunk.size[1])
-            stop += before
-            memories.append(
-                replace(
-                    memory,
-                    steps=memory.steps + chunk.steps,
-                    overlap=encoded.placed[row, chunk.length - overlap : chunk.length].clone(),
-                    known=encoded.known[:, row, stop - kept : stop].clone(),
-                )
+        seen = [chunk.length for chunk in chunks]
+        overlaps = ragged.copy_ranges(
+            encoded.placed, [chunk.length - len(chunk.memory.overlap) for chunk in chunks], seen
+        )
+        stops = [chunk.length - chunk.size[2] for chunk in chunks]
+        kept = [
+            min(chunk.memory.known.shape[1] + stop, ENCODER_LOOK_BACK * chunk.size[1])
+            for chunk, stop in zip(chunks, stops, strict=True)
+        ]
+        known = ragged.copy_ranges(
+            encoded.known,
+            [before + stop - count for stop, count in zip(stops, kept, strict=True)],
+            [before + stop for stop in stops],
+        )
+        return [
+            replace(
+                chunk.memory, steps=chunk.memory.steps + chunk.steps, overlap=overlap, known=own
             )
-        return memories
+            for chunk, overlap, own in zip(chunks, overlaps, known, strict=True)
+        ]
 
     def _speak(
         self,
@@ -210,13 +215,12 @@ class StreamingParaformer:
         best = overflow.choose(scores).tolist()
         overflow.check([row[: counts[place]] for place, row in zip(rows, best, strict=True)], NAME)
         starts = [counts[row] for row in rows]
-        spoken = ragged.windows(known, starts, known.shape[2] - max(counts))
+        reach = known.shape[2] - max(counts)
+        spoken = ragged.copy_ranges(known, starts, [start + reach for start in starts])
+        stops = [chunk.length for chunk in spoken_by]
+        firsts = [max(0, chunk.length - chunk.size[1]) for chunk in spoken_by]
+        heard = ragged.copy_ranges(hidden, firsts, stops)
         for place, row in enumerate(rows):
-            count, chunk = counts[row], chunks[row]
-            ids[row] = best[place][:count]
-            memories[row] = replace(
-                memories[row],
-                encoded=hidden[place, max(0, chunk.length - chunk.size[1]) : chunk.length].clone(),
-                spoken=spoken[place],
-            )
+            ids[row] = best[place][: counts[row]]
+            memories[row] = replace(memories[row], encoded=heard[place], spoken=spoken[place])
         return memories, ids

@@ -5,8 +5,8 @@ comes. Its last piece gives what is left.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor
@@ -32,8 +32,7 @@ _PROBED_CHUNK = (5, 10, 5)
 _PROBED_TOKENS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class UtteranceState:
+class UtteranceState(msgspec.Struct, frozen=True):
     """What is known of an utterance: less than a step of audio, and what the models remember.
 
     `unfinished` are the pieces of a word that goes on in the next step.

@@ -2,7 +2,7 @@
 those of a batch are not more where more streams are in it.
 """
 
-import dataclasses
+from collections import Counter
 
 import msgspec
 import numpy as np
@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from asr_server.models import fbank, streaming_paraformer
+from asr_server.models import fbank, ragged, streaming_paraformer
 from asr_server.speech.pieces import Piece
 
 TWO_HOURS_S = 7200
@@ -42,7 +42,7 @@ def test_a_step_of_an_old_utterance_costs_what_one_of_a_new_does(models, utteran
     recognizer, size = models.streaming_recognizer, (5, 10, 5)
     audio = np.resize(utterances[0].audio, 9600 * 6)
     memory = recognizer.advance([Piece(recognizer.start(size), audio)])[0].state.memory
-    old = dataclasses.replace(memory, steps=memory.steps + TWO_HOURS_S * 1000 // 60)
+    old = msgspec.structs.replace(memory, steps=memory.steps + TWO_HOURS_S * 1000 // 60)
     features = torch.zeros(2, 10, 560)
     first, second = ([streaming_paraformer.Chunk(m, size, 10, last=False)] for m in (memory, old))
     done = list_operations(recognizer.network.encode, first * 2, features)
@@ -87,3 +87,24 @@ def test_a_batch_of_many_streams_is_as_many_operations_as_one_of_few(
     assert len(held) == 128
     assert done[64] == done[8]
     assert 50 < len(done[64]) < MOST_OPERATIONS
+
+
+def test_a_batch_of_many_utterances_is_as_many_operations_as_one_of_few(
+    models, utterances, monkeypatch
+):
+    """Of several ages: in each some have been heard for one step, others for longer."""
+    recognizer, audio = models.streaming_recognizer, utterances[0].audio
+    monkeypatch.setattr(recognizer.front.front, "keeps_banks", False)  # as on a GPU
+    monkeypatch.setattr(ragged, "copy_ranges", ragged.copy_packed)
+    monkeypatch.setattr(fbank, "_CPU_BLOCK_FRAMES", 1 << 16)
+    start = recognizer.start((5, 10, 5))
+    aged = [
+        recognizer.advance([Piece(start, audio[: 9600 * steps])])[0].state for steps in (1, 2, 3, 5)
+    ]
+    done = {}
+    for rows in (8, 64):
+        pieces = [Piece(aged[row % 4], audio[row * 160 :][:9600]) for row in range(rows)]
+        done[rows] = Counter(name for name, _ in list_operations(recognizer.advance, pieces))
+        del done[rows]["aten.new_empty.default"]  # memory of each row: no work for a GPU
+    assert done[64] == done[8]
+    assert done[64].total() > 100

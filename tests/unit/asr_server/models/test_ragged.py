@@ -26,13 +26,16 @@ def test_windows_are_cut_where_each_row_says(starts):
         assert torch.equal(found[place], rows[:, place, start : start + 3])
 
 
-@pytest.mark.parametrize("starts", [[1, 1], [0, 2]])
-def test_windows_own_their_memory(starts):
-    rows = torch.arange(24.0).view(2, 2, 6, 1)
-    for place, window in enumerate(ragged.windows(rows, starts, 3)):
-        start = starts[place]
-        assert torch.equal(window, rows[:, place, start : start + 3])
-        assert window.untyped_storage().nbytes() == window.nbytes == 24
+@pytest.mark.parametrize("copy", [ragged.copy_ranges, ragged.copy_packed])
+@pytest.mark.parametrize("layers", [(), (3,)])
+@pytest.mark.parametrize("stops", [[4, 4, 4], [4, 1, 6]])
+def test_ranges_own_their_memory(copy, layers, stops):
+    """On a CPU row by row, on a GPU all in one."""
+    rows = torch.randn(*layers, 3, 6, 2)
+    found = copy(rows, [1, 1, 1], stops)
+    for place, (stop, own) in enumerate(zip(stops, found, strict=True)):
+        assert torch.equal(own, rows[..., place, 1:stop, :])
+        assert own.untyped_storage().nbytes() == own.nbytes
 
 
 @pytest.mark.parametrize("lengths", [[3, 3], [3, 1], [0, 3]])
