@@ -32,8 +32,8 @@ def rate(metric: str) -> str:
 
 
 def quantile(ratio: float, histogram: str) -> str:
-    """Return a quantile of a histogram over all servers of the service."""
-    buckets = of_servers(rate(f"{histogram}_bucket"))
+    """Return a quantile of a histogram over all servers of the service; labels may be given."""
+    buckets = of_servers(rate(_of_buckets(histogram)))
     return f"histogram_quantile({ratio}, sum by (le) ({buckets}))"
 
 
@@ -94,9 +94,7 @@ def figure(title: str, description: str, unit: str, expression: str) -> stat.Pan
 
 def distribution(title: str, description: str, histogram: str) -> heatmap.Panel:
     """Return how the values of a histogram are distributed over time; labels may be given."""
-    name, _, labels = histogram.partition("{")
-    selector = f"{name}_bucket" + (f"{{{labels}" if labels else "")
-    buckets = of_servers(f"increase({selector}[$__rate_interval])")
+    buckets = of_servers(f"increase({_of_buckets(histogram)}[$__rate_interval])")
     return (
         heatmap.Panel()
         .title(title)
@@ -150,6 +148,11 @@ def variable(name: str, label: str, values: str) -> grafana.QueryVariable:
         .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(models.VariableSort.ALPHABETICAL_ASC)
     )
+
+
+def _of_buckets(histogram: str) -> str:
+    name, brace, labels = histogram.partition("{")
+    return f"{name}_bucket{brace}{labels}"
 
 
 def _query(expression: str) -> prometheus.Dataquery:

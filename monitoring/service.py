@@ -21,6 +21,11 @@ OBJECTIVE = f"max(asr_operator_final_latency_objective_seconds{SERVICE})"
 DESIRED_REPLICAS = f"max(asr_operator_desired_replicas{SERVICE})"
 DESIRED_BATCH = f"max(asr_operator_desired_batch_size{SERVICE})"
 RUNNING = f"count(asr_server_info{SERVICE})"
+# Files wait for live speech: the objective is of live finals alone.
+LIVE_LATENCY = 'asr_final_latency_seconds{mode!="offline"}'
+FILE_LATENCY = 'asr_final_latency_seconds{mode="offline"}'
+LIVE_WAIT = 'asr_queue_wait_seconds{class="final"}'
+FILE_WAIT = 'asr_queue_wait_seconds{class="file"}'
 
 
 def build_dashboard() -> models.Dashboard:
@@ -67,13 +72,22 @@ def build_dashboard() -> models.Dashboard:
 
 def add_figures(board: grafana.Dashboard) -> None:
     """Show how it is now."""
-    latency = quantile(0.95, "asr_final_latency_seconds")
-    wait = quantile(0.95, "asr_queue_wait_seconds")
+    latency, wait = quantile(0.95, LIVE_LATENCY), quantile(0.95, LIVE_WAIT)
     duty = of_servers(rate("asr_engine_busy_seconds_total"))
     for panel in (
         figure("Sessions", "Open sessions.", "none", f"sum({of_servers('asr_sessions')})"),
-        figure("Final latency, p95", "From the end of an input to its final.", "s", latency),
-        figure("Queue wait, p95", "How long an item waits for a batch.", "s", wait),
+        figure(
+            "Live final latency, p95",
+            "From when the end of live speech can be known to its final. Files are not in it.",
+            "s",
+            latency,
+        ),
+        figure(
+            "Live queue wait, p95",
+            "How long a live final waits for a batch. Files are not in it.",
+            "s",
+            wait,
+        ),
         figure("Duty", "Share of the time that engines compute.", "percentunit", f"avg({duty})"),
         figure("Servers", "Servers that Prometheus sees.", "none", RUNNING),
         figure("Batch size", "The largest batch that servers may form.", "none", DESIRED_BATCH),
@@ -83,20 +97,34 @@ def add_figures(board: grafana.Dashboard) -> None:
 
 def add_clients(board: grafana.Dashboard) -> None:
     """Show what clients get."""
-    latency = "asr_final_latency_seconds"
     board.with_row(grafana.Row("What clients get"))
     board.with_panel(
-        graph("Sessions", "Open sessions by state, and how many are accepted.", "none", {
-            "{{state}}": f"sum by (state) ({of_servers('asr_sessions')})",
-            "limit": f"sum({of_servers('asr_session_limit')})",
-        })
+        graph(
+            "Sessions",
+            "Open sessions by state, newcomers that wait to be let in, and the limits in force: of "
+            "all sessions, and of live streams, which follows from how many were carried.",
+            "none",
+            {
+                "{{state}}": f"sum by (state) ({of_servers('asr_sessions')})",
+                "waiting at the door": f"sum({of_servers('asr_waiting_sessions')})",
+                "session limit": f"sum({of_servers('asr_session_limit')})",
+                "live stream limit": f"sum({of_servers('(asr_stream_limit < +Inf)')})",
+            },
+        )
     ).with_panel(
-        graph("Final latency", "From the end of an input to its final sent.", "s", {
-            "p50": quantile(0.5, latency),
-            "p95": quantile(0.95, latency),
-            "p99": quantile(0.99, latency),
-            "objective": OBJECTIVE,
-        })
+        graph(
+            "Final latency",
+            "From when the end of live speech can be known, or from the end of a file, to the "
+            "final sent.",
+            "s",
+            {
+                "live p50": quantile(0.5, LIVE_LATENCY),
+                "live p95": quantile(0.95, LIVE_LATENCY),
+                "live p99": quantile(0.99, LIVE_LATENCY),
+                "objective of live finals": OBJECTIVE,
+                "files p95": quantile(0.95, FILE_LATENCY),
+            },
+        )
     ).with_panel(
         graph("Answers and refusals", "Inputs answered and sessions refused.", "ops", {
             "{{outcome}}": f"sum by (outcome) ({of_servers(rate('asr_utterances_total'))})",
@@ -109,7 +137,6 @@ def add_clients(board: grafana.Dashboard) -> None:
 
 def add_servers(board: grafana.Dashboard) -> None:
     """Show what servers do."""
-    wait = "asr_queue_wait_seconds"
     received, answered = (
         f"sum({of_servers(rate(f'asr_{each}_total'))})"
         for each in ("received_audio_seconds", "audio_seconds")
@@ -119,9 +146,10 @@ def add_servers(board: grafana.Dashboard) -> None:
     board.with_row(grafana.Row("What servers do"))
     board.with_panel(
         graph("Queue wait", "How long an item waits for a batch of a stage.", "s", {
-            "p50": quantile(0.5, wait),
-            "p95": quantile(0.95, wait),
-            "p99": quantile(0.99, wait),
+            "live finals p50": quantile(0.5, LIVE_WAIT),
+            "live finals p95": quantile(0.95, LIVE_WAIT),
+            "live finals p99": quantile(0.99, LIVE_WAIT),
+            "files p95": quantile(0.95, FILE_WAIT),
         })
     ).with_panel(
         graph("Audio", "Seconds of audio that come in and go out, per second.", "none", {

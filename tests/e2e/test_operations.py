@@ -4,6 +4,7 @@ Each query of a panel has an answer once there was traffic and a decision. Alert
 what makes them alerts: comparisons give 0 or 1, and any status of a condition will do.
 """
 
+import asyncio
 import json
 import math
 import os
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness import waiting
+from harness import speaking, waiting
 
 ONE_DECISION = {"intervalSeconds": 5, "batch": {"intervalSeconds": 3600}}
 CHART = Path(__file__).parents[2] / "charts" / "asr-operator"
@@ -68,8 +69,11 @@ def loosen(expression):
 
 
 @pytest.fixture(scope="module")
-def decided(speech, heard):
-    """Have the autoscaler decide once, whatever the load: bring the batch size into its bounds."""
+def decided(speech, heard, utterances):
+    """Have the autoscaler decide once, whatever the load: bring the batch size into its bounds.
+
+    After that, when Prometheus knows the servers, somebody speaks live, and a file is sent.
+    """
     speech.wait_ready()
     batching = {"mode": "Auto", "size": 4, "minSize": 2, "maxSize": 8}
     speech.patch({"batching": batching, "autoscaling": {"behavior": ONE_DECISION}})
@@ -78,6 +82,8 @@ def decided(speech, heard):
         lambda: speech.status,
         lambda status: status["batchSize"]["desired"] == 8 and status.get("scalingHistory"),
     )
+    for mode in ("2pass", "offline"):
+        asyncio.run(speaking.speak_all(speech.url, utterances[:4], mode))
     yield speech
     speech.patch({"batching": {"mode": "Fixed", "size": 16, "minSize": None, "maxSize": None}})
 
