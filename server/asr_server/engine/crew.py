@@ -1,7 +1,8 @@
 """Who computes batches: the loop's own thread, or several threads, so that stages overlap.
 
 torch lets go of the interpreter while it computes: two threads that run different stages keep two
-CPUs busy, where two threads inside one small operation would wait for each other.
+CPUs busy, where two threads inside one small operation would wait for each other. A GPU computes
+one batch while the host prepares the other.
 
 A batch is charged with the time that it has had the engine; batches that ran at the same time share
 it. So what batches are charged with adds up to the time in which the engine was busy.

@@ -102,9 +102,14 @@ class Device(Protocol):
     """Where a batch is computed, what an error means there, and what it can do about it."""
 
     def compute(
-        self, compute: Callable[[Sequence[Input]], Sequence[Output]], inputs: Sequence[Input], /
+        self,
+        compute: Callable[[Sequence[Input]], Sequence[Output]],
+        inputs: Sequence[Input],
+        /,
+        *,
+        alone: bool = False,
     ) -> Sequence[Output]:
-        """Compute a batch."""
+        """Compute a batch; `alone`, while no other batch is computed."""
 
     def is_lost(self, error: Exception) -> bool:
         """Say whether nothing can be computed after this error."""

@@ -2,7 +2,7 @@
 
 1. An exception: the batch is halved until the poisonous input is alone; it alone fails.
 2. Out of memory: the halves are tried again with the memory of the failed attempt released; an
-   input that is alone is tried once more.
+   input that is alone is tried once more, while no other batch needs memory.
 3. A lost device: nothing can be computed any more, the exception ends the engine.
 """
 
@@ -52,15 +52,19 @@ def run_batch(
             compute, inputs[half:], device, on_out_of_memory
         )
     if attempt.out_of_memory:
-        attempt = _attempt(compute, inputs, device)
+        attempt = _attempt(compute, inputs, device, alone=True)
     return [Poison(attempt.reason)] if isinstance(attempt, _Failure) else list(attempt)
 
 
 def _attempt(
-    compute: Compute[Input, Output], inputs: Sequence[Input], device: protocols.Device
+    compute: Compute[Input, Output],
+    inputs: Sequence[Input],
+    device: protocols.Device,
+    *,
+    alone: bool = False,
 ) -> Sequence[Output] | _Failure:
     try:
-        outputs = device.compute(compute, inputs)
+        outputs = device.compute(compute, inputs, alone=alone)
         if len(outputs) != len(inputs):
             raise RuntimeError(f"{len(outputs)} answers came for {len(inputs)} inputs")
     except Exception as error:

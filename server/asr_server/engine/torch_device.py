@@ -11,8 +11,17 @@ import torch
 from asr_server.engine.protocols import Input, Output
 
 MOST_WORKERS = 2  # stages overlap, and more batches at a time would be smaller ones
-# RuntimeErrors of the CPU, by torch's allocator and by C++ itself.
-_NO_MEMORY = ("can't allocate memory", "std::bad_alloc")
+# RuntimeErrors of the CPU, by torch's allocator and by C++ itself; and of CUDA and its libraries,
+# which find nothing where torch's cache has all of it, as for the first batch of a thread
+# (github.com/pytorch/pytorch/issues/128601). A handle that is not there says "not initialized".
+_NO_MEMORY = (
+    "can't allocate memory",
+    "std::bad_alloc",
+    "CUDA error: out of memory",
+    "ALLOC_FAILED",
+    "ALLOCATION_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",
+)
 # By oneDNN, which computes convolutions on a CPU: it has no memory, or no code for this shape.
 _NO_PRIMITIVE = (
     "could not create a primitive",
@@ -34,11 +43,34 @@ class TorchDevice:
         self._is_cuda = name.startswith("cuda")
         self.workers = MOST_WORKERS if self._is_cuda else min(MOST_WORKERS, threads)
         torch.set_num_threads(-(-threads // self.workers))  # no CPU is left idle by an odd number
+        self._ended = threading.Condition()
+        self._running = 0  # batches that are not alone
         self._lock = threading.Lock()
         self._without_onednn = 0  # batches that are computed so
         self._has_told = False
 
     def compute(
+        self,
+        compute: Callable[[Sequence[Input]], Sequence[Output]],
+        inputs: Sequence[Input],
+        *,
+        alone: bool = False,
+    ) -> Sequence[Output]:
+        """Compute a batch; `alone` it has all the memory: it waits for others, and they for it."""
+        with self._ended:
+            if alone:
+                self._ended.wait_for(lambda: not self._running)
+                self.release_memory()  # of the others
+                return self._compute(compute, inputs)
+            self._running += 1
+        try:
+            return self._compute(compute, inputs)
+        finally:
+            with self._ended:
+                self._running -= 1
+                self._ended.notify_all()
+
+    def _compute(
         self, compute: Callable[[Sequence[Input]], Sequence[Output]], inputs: Sequence[Input]
     ) -> Sequence[Output]:
         """Compute a batch, without oneDNN where that cannot.

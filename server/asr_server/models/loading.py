@@ -87,13 +87,17 @@ class Models:
             self._record_short_batches()
 
     def _record_short_batches(self) -> None:
-        """Record the short batches of the recogniser; without memory for that they stay as slow."""
+        """Record the short batches of the recogniser, or say why they stay as slow as they are.
+
+        Raises `torch.AcceleratorError` where the device is lost with that.
+        """
         if not isinstance(self.recognizer, recognizer.Recognizer):
             return
         try:
             self.recognizer.record_short_batches(cuda_graph.CudaRecorder())
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:  # of memory, or for an operation that no graph can hold
             logger.warning("short batches are launched kernel by kernel: %s", error)
+            torch.cuda.synchronize()
 
     def _warm_streams(self, audio: Sequence[Audio]) -> None:
         """Run two pieces of as many streams: the second has a past."""

@@ -53,9 +53,13 @@ class Paraformer(nn.Module):
         return self._weigh(self.encoder(features, lengths), real)
 
     def encode_before(self, features: Tensor, limits: Tensor) -> tuple[Tensor, Tensor]:
-        """Do what `encode` does with lengths on the device, int64 (rows): the host knows none."""
+        """Do what `encode` does with lengths on the device, int64 (rows): the host knows none.
+
+        Features beyond them may be anything: what gave NaN before is not seen.
+        """
         width = features.shape[1]
         real = masks.positions_before(limits, width)
+        features = features.where(real[..., None], 0.0)
         hidden = self.encoder.encode(features, masks.attended_before(limits, width), real)
         return self._weigh(hidden, real)
 

@@ -106,5 +106,6 @@ def copy_packed(rows: Tensor, starts: Sequence[int], stops: Sequence[int]) -> li
     places = staging.put(torch.from_numpy(np.concatenate(ranges)), rows.device)
     packed = rows.flatten(-3, -2).index_select(-2, places)
     own = [packed.new_empty(*packed.shape[:-2], length, packed.shape[-1]) for length in lengths]
-    torch.split_with_sizes_copy(packed, lengths, dim=packed.dim() - 2, out=own)
+    if any(lengths):  # CUDA's code divides by what there is, and ends the process (torch 2.11)
+        torch.split_with_sizes_copy(packed, lengths, dim=packed.dim() - 2, out=own)
     return own

@@ -94,6 +94,24 @@ def test_an_error_of_the_accelerator_loses_the_device():
 
 
 @pytest.mark.parametrize(
+    "error",
+    [
+        torch.AcceleratorError("CUDA error: out of memory\nCUDA kernel errors might be"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(h)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
+        RuntimeError("cuFFT error: CUFFT_ALLOC_FAILED"),
+    ],
+)
+def test_libraries_that_torchs_cache_leaves_no_memory_may_find_some(error):
+    """They ask the driver, and so does a thread of its own for its first batch."""
+    device = torch_device.TorchDevice("cuda", 1)
+    assert device.is_out_of_memory(error)
+    assert not device.is_lost(error)
+
+
+@pytest.mark.parametrize(
     ("threads", "workers", "each"), [(1, 1, 1), (2, 2, 1), (3, 2, 2), (4, 2, 2)]
 )
 def test_workers_leave_no_cpu_idle(threads, workers, each):

@@ -6,6 +6,7 @@ does; `make gpu` compares the graphs themselves.
 
 import shutil
 import weakref
+from concurrent import futures
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -76,6 +77,27 @@ def test_what_a_larger_batch_left_behind_changes_nothing(models, recorded, utter
     recorded.recognize([cut(each, 3.8) for each in utterances[:16]])
     for audio in ([cut(utterances[20], 3.2)], [cut(utterances[21], 0.9), cut(utterances[22], 3)]):
         assert recorded.recognize(audio) == models.recognizer.recognize(audio)
+
+
+@pytest.mark.parametrize("value", [3e38, float("nan")])
+def test_what_overflowed_does_not_reach_the_batches_after_it(recorded, recorder, value):
+    """A shorter row lies where a longer one lay, and what is left of that is its padding."""
+    short = short_batches.ShortBatches(recorded.network, 560, recorder)
+    features = torch.randn(2, 50, 560)
+    with torch.inference_mode():
+        _, spoiled = short.encode(torch.full((2, 60, 560), value), [60, 60])
+        hidden, sums = short.encode(features, [50, 40])
+        wanted = recorded.network.encode(features, [50, 40])[1][:, -1]
+    assert spoiled.isnan().any()
+    assert hidden.isfinite().all()
+    assert torch.allclose(sums[:, -1], wanted, atol=1e-3)
+
+
+def test_two_threads_do_not_disturb_each_other(models, recorded, utterances):
+    audio = [[cut(each, 2.0 + 0.4 * (place % 3))] for place, each in enumerate(utterances[:12])]
+    with futures.ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(recorded.recognize, audio))
+    assert found == [models.recognizer.recognize(each) for each in audio]
 
 
 @pytest.mark.parametrize("seconds", [[2.0] * 33, [10.5], [6.0] * 12])

@@ -31,7 +31,7 @@ class Clock:
 class FakeDevice:
     released: int = 0
 
-    def compute(self, compute, inputs):
+    def compute(self, compute, inputs, *, alone=False):
         return compute(inputs)
 
     def is_lost(self, error):

@@ -9,7 +9,7 @@ class Device:
     def __init__(self):
         self.released = 0
 
-    def compute(self, compute, inputs):
+    def compute(self, compute, inputs, *, alone=False):
         return compute(inputs)
 
     def is_lost(self, error):

@@ -6,6 +6,7 @@ from concurrent import futures
 import pytest
 import torch
 
+from asr_server.engine import recovery
 from asr_server.engine.torch_device import TorchDevice
 
 NO_PRIMITIVE = "could not create a primitive"
@@ -86,6 +87,54 @@ class LongComputation(Computation):
         self.under_way.set()
         assert self.may_end.wait(5.0)
         return answers
+
+
+class Memory:
+    """Has room for one batch at a time; notes when one found none."""
+
+    def __init__(self):
+        self.room, self.refused = threading.Semaphore(1), threading.Event()
+        self.under_way, self.may_end = threading.Event(), threading.Event()
+
+    def hold(self, inputs):
+        with self.room:
+            self.under_way.set()
+            assert self.may_end.wait(5.0)
+        return inputs
+
+    def double(self, inputs):
+        if not self.room.acquire(blocking=False):
+            self.refused.set()
+            raise MemoryError
+        self.room.release()
+        return [2 * each for each in inputs]
+
+
+def test_an_item_that_only_the_other_batch_leaves_no_memory_is_answered(device):
+    """The failed attempt is over in no time, the batch beside it is not."""
+    memory, too_large = Memory(), []
+    with futures.ThreadPoolExecutor(3) as pool:
+        other = pool.submit(device.compute, memory.hold, [1])
+        assert memory.under_way.wait(5.0)
+        alone = pool.submit(recovery.run_batch, memory.double, [2], device, too_large.append)
+        assert memory.refused.wait(5.0)
+        assert not futures.wait([alone], 0.1).done
+        memory.may_end.set()
+        assert (other.result(5.0), alone.result(5.0)) == ([1], [4])
+    assert too_large == [1]
+    assert device.compute(memory.double, [3]) == [6]
+
+
+def test_no_batch_begins_beside_one_that_is_alone(device):
+    memory = Memory()
+    with futures.ThreadPoolExecutor(2) as pool:
+        alone = pool.submit(device.compute, memory.hold, [1], alone=True)
+        assert memory.under_way.wait(5.0)
+        other = pool.submit(device.compute, memory.double, [2])
+        assert not futures.wait([other], 0.1).done
+        memory.may_end.set()
+        assert (alone.result(5.0), other.result(5.0)) == ([1], [4])
+    assert not memory.refused.is_set()
 
 
 def test_onednn_is_off_until_no_worker_computes_without_it(device):

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 
@@ -175,6 +176,38 @@ def test_warming_up_finds_scores_that_are_no_numbers(directory, part):
     models = load(directory)
     with pytest.raises(ModelError, match=f"model/{part} gives NaN"):
         models.warm_up(2, 4.0)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        torch.AcceleratorError("CUDA error: operation not permitted when stream is capturing"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
+)
+def test_what_cannot_be_recorded_is_told_and_the_server_starts(monkeypatch, caplog, error):
+    def fail():
+        raise error
+
+    synchronized = []
+    monkeypatch.setattr(loading.cuda_graph, "CudaRecorder", fail)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: synchronized.append(1))
+    models = dataclasses.replace(load(loading.demo_directory()), device="cuda")
+    models.warm_up(1, 1.0)
+    assert f"short batches are launched kernel by kernel: {error}" in caplog.messages
+    assert synchronized
+
+
+def test_a_device_that_is_lost_while_short_batches_are_recorded_is_no_start(monkeypatch):
+    def fail():
+        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(loading.cuda_graph, "CudaRecorder", fail)
+    monkeypatch.setattr(torch.cuda, "synchronize", fail)
+    models = dataclasses.replace(load(loading.demo_directory()), device="cuda")
+    with pytest.raises(torch.AcceleratorError, match="illegal memory access"):
+        models.warm_up(1, 1.0)
 
 
 def test_the_demo_models_say_what_they_are():

@@ -38,6 +38,17 @@ def test_ranges_own_their_memory(copy, layers, stops):
         assert own.untyped_storage().nbytes() == own.nbytes
 
 
+def test_ranges_that_are_all_empty_are_not_given_to_the_gpu(monkeypatch):
+    """Where chunks see nothing around them. torch's CUDA code divides by the size and dies."""
+
+    def divide(packed, lengths, dim, out):
+        assert packed.shape[dim], "SIGFPE"
+
+    monkeypatch.setattr(torch, "split_with_sizes_copy", divide)
+    found = ragged.copy_packed(torch.randn(3, 2, 6, 2), [6, 1], [6, 1])
+    assert [own.shape for own in found] == [(3, 0, 2)] * 2
+
+
 @pytest.mark.parametrize("lengths", [[3, 3], [3, 1], [0, 3]])
 def test_parts_lie_behind_each_other_and_zeros_behind_them(lengths):
     rows = [[np.full((1, 2), k + 1, np.float32) for k in range(length)] for length in lengths]
