@@ -50,12 +50,10 @@ class Vad:
         if self.front.keeps_banks:
             banks = list(bank.numpy())
         frames = [fbank.count_frames(len(row)) for row in audio]
+        speech = endpointing.classify(silence.cpu().numpy(), self.config)
         return [
-            sounds.Detected(
-                endpointing.find_spans(endpointing.classify(row[:count], self.config), self.rules),
-                bank,
-            )
-            for row, count, bank in zip(silence.cpu().numpy(), frames, banks, strict=True)
+            sounds.Detected(endpointing.find_spans(row[:count], self.rules), own)
+            for row, count, own in zip(speech, frames, banks, strict=True)
         ]
 
     def probe(self, audio: Sequence[frontend.Audio]) -> Tensor:
