@@ -80,15 +80,8 @@ class Frontend:
         ]
         if any(frames) and [sum(map(len, bank)) for bank in banks] == list(frames):
             return Waveforms(torch.empty(len(audio), 0), frames, ragged.lay_out(banks, frames))
-        rows = [row.audio if isinstance(row, Sound) else row for row in audio]
-        return Waveforms(self.pad(rows), frames)
-
-    def pad(self, audio: Sequence[Audio]) -> Tensor:
-        """Return int16 (rows, samples) on the device, with zeros behind the shorter rows."""
-        samples = np.zeros((len(audio), max(map(len, audio), default=0)), dtype=np.int16)
-        for place, row in zip(samples, audio, strict=True):
-            place[: len(row)] = row
-        return staging.put(torch.from_numpy(samples), self.device)
+        rows = [(row.audio if isinstance(row, Sound) else row,) for row in audio]
+        return Waveforms(staging.put_rows(rows, self.device), frames)
 
     def find_known(self, bank: Bank | None, before: int, frames: int) -> list[Frames]:
         """Return what `Bank.cut` does; nothing of a bank of another kind."""

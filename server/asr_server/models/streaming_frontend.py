@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asr_server.models import fbank, ragged
+from asr_server.models import fbank, ragged, staging
 from asr_server.models.frontend import Audio, Frames, Frontend
 from asr_server.speech.sounds import Bank
 
@@ -31,10 +31,11 @@ class Carry(msgspec.Struct, frozen=True):
 class Stretch(msgspec.Struct, frozen=True):
     """The audio of `steps` new steps; the first is around the 10-ms frame `offset` of it.
 
-    It has so many `frames`, of which the first `known_frames` are `known`, in parts.
+    It has so many `frames`, of which the first `known_frames` are `known`, in parts. The audio is
+    what was carried, and what is new.
     """
 
-    audio: Audio
+    audio: tuple[Audio, Audio]
     offset: int
     steps: int
     frames: int
@@ -62,22 +63,25 @@ class StreamingFrontend:
         At the end of a stream the last frame stands in for those that do not come. Where the audio
         completes steps, nothing is known of what is kept.
         """
-        every = self._every
-        before = carry.steps
-        samples = np.concatenate((carry.audio, audio))
-        first, fresh = self._first_frame(before), fbank.count_frames(len(samples))
+        every, before, old = self._every, carry.steps, carry.audio
+        first = self._first_frame(before)
+        fresh = fbank.count_frames(len(old) + len(audio))
         frames = first + fresh
         complete = -(-frames // every) if last else (frames - 1 - self._right) // every + 1
         steps = max(before, complete)
-        rest = samples[(self._first_frame(steps) - first) * fbank.SHIFT_SAMPLES :].copy()
+        skipped = (self._first_frame(steps) - first) * fbank.SHIFT_SAMPLES
+        if skipped >= len(old):
+            rest = audio[skipped - len(old) :].copy()
+        else:
+            rest = np.concatenate((old[skipped:], audio))
         known = carry.known
         if bank is not None:
-            kept, odd = divmod(len(carry.audio), fbank.SHIFT_SAMPLES)
+            kept, odd = divmod(len(old), fbank.SHIFT_SAMPLES)
             known = known if odd else self.front.find_known(bank, kept, fresh)
         carried = Carry(rest, steps, carry.known if steps == before else ())
         known_frames = sum(map(len, known)) if known else 0
         stretch = Stretch(
-            samples, before * every - first, steps - before, fresh, known, known_frames
+            (old, audio), before * every - first, steps - before, fresh, known, known_frames
         )
         return carried, stretch
 
@@ -90,8 +94,9 @@ class StreamingFrontend:
         missing = [each.frames - each.known_frames for each in stretches]
         rows = [each.known for each in stretches]
         if most := max(missing):
-            audio = [each.audio[each.known_frames * fbank.SHIFT_SAMPLES :] for each in stretches]
-            fresh = fbank.log_mel(self.front.pad(audio), self.front.config.n_mels)
+            audio = [_skip(each.audio, each.known_frames) for each in stretches]
+            samples = staging.put_rows(audio, self.front.device)
+            fresh = fbank.log_mel(samples, self.front.config.n_mels)
             if not any(rows):
                 return fresh
             rows = [
@@ -137,3 +142,12 @@ class StreamingFrontend:
     def _first_frame(self, steps: int) -> int:
         """Return the first frame that the step after so many needs."""
         return max(0, steps * self._every - self._left)
+
+
+def _skip(audio: tuple[Audio, Audio], frames: int) -> tuple[Audio, Audio]:
+    """Return the audio without what the first frames alone need."""
+    if not frames:
+        return audio
+    carried, new = audio
+    skipped = frames * fbank.SHIFT_SAMPLES
+    return carried[skipped:], new[max(0, skipped - len(carried)) :]

@@ -4,6 +4,7 @@ An utterance is recognised in steps of a fixed length, whatever the pieces are i
 comes. Its last piece gives what is left.
 """
 
+import functools
 from collections.abc import Sequence
 
 import msgspec
@@ -30,6 +31,7 @@ _STEP_SAMPLES = _STEP_MS * fbank.SAMPLE_RATE_HZ // 1000
 _NO_AUDIO = np.zeros(0, dtype=np.int16)
 _PROBED_CHUNK = (5, 10, 5)
 _PROBED_TOKENS = 3
+_KEPT_SIZES = 8  # whose beginning is made once, not for each utterance
 
 
 class UtteranceState(msgspec.Struct, frozen=True):
@@ -57,6 +59,7 @@ class StreamingRecognizer:
         self.front = streaming_frontend.StreamingFrontend(front)
         self.network = streaming_paraformer.StreamingParaformer(network)
         self.symbols = symbols
+        self._begin = functools.lru_cache(maxsize=_KEPT_SIZES)(self._make_start)
 
     def step_samples(self, chunk_size: ChunkSize) -> int:
         """Return how many samples a step takes: pieces of that length never have to wait."""
@@ -70,6 +73,9 @@ class StreamingRecognizer:
         """
         if min(chunk_size) < 0 or chunk_size[1] == 0:
             raise ValueError(f"chunk_size {list(chunk_size)}: the second must be above 0")
+        return self._begin(chunk_size)
+
+    def _make_start(self, chunk_size: ChunkSize) -> UtteranceState:
         with torch.inference_mode():
             memory = self.network.start(chunk_size)
         return UtteranceState(chunk_size, _NO_AUDIO, streaming_frontend.START, memory)

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -34,3 +35,19 @@ def test_lists_have_their_shape_and_type():
     assert put.tolist() == [[1, 2, 3], [4, 5, 6]]
     assert put.dtype == torch.float64
     assert staging.put_list([7], torch.device("cpu")).dtype == torch.int64
+
+
+@pytest.mark.parametrize(
+    ("lengths", "expected"),
+    [
+        ([(2, 1), (0, 2)], [[1, 1, 2], [2, 2, 0]]),
+        ([(1,), (2,)], [[1, 0], [1, 1]]),
+        ([(1, 1), (0, 2)], [[1, 2], [2, 2]]),
+        ([(0,)], [[]]),
+        ([], []),
+    ],
+)
+def test_rows_are_their_parts_and_zeros_behind_them(lengths, expected):
+    rows = [[np.full(n, k + 1, np.int16) for k, n in enumerate(row)] for row in lengths]
+    put = staging.put_rows(rows, torch.device("cpu"))
+    assert (put.dtype, put.tolist()) == (torch.int16, expected)
