@@ -15,7 +15,7 @@ def large(*, small: bool) -> Iterator[Path]:
     """Give the demo models with recognisers of Paraformer-large's size, with random weights.
 
     Both are large, that of whole utterances and the streaming one; VAD and punctuation are those
-    of the demo.
+    of the demo. `small` ones are as wide, with one block each.
     """
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "large"

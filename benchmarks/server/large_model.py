@@ -30,7 +30,7 @@ SIZES = {
 
 
 def write(folder: Path, *, blocks: int | None = None, seed: int = 0, like: str = "asr") -> None:
-    """Write the folder; `blocks` of the encoder instead of 50, for tests.
+    """Write the folder; `blocks` of encoder and decoder in place of 50 and 16, for tests.
 
     All but the sizes are as in the demo model `like`: asr, or asr_online for one that streams.
     """
@@ -41,6 +41,7 @@ def write(folder: Path, *, blocks: int | None = None, seed: int = 0, like: str =
         config[name] |= sizes
     if blocks:
         config["encoder_conf"]["num_blocks"] = blocks
+        config["decoder_conf"] |= {"num_blocks": blocks, "att_layer_num": blocks}
     (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     shutil.copy(demo / "am.mvn", folder / "am.mvn")
     names = ["<blank>", "<s>", "</s>", *(chr(0x4E00 + each) for each in range(SYMBOLS - 4))]

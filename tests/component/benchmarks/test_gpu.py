@@ -10,8 +10,18 @@ from benchmarks.gpu import timeline
 from benchmarks.gpu.__main__ import MISSING, NO_DEVICE, OK, SOME_FAILED, main
 
 
+@pytest.fixture
+def one_thread():
+    """Two threads that share a busy core wait for each other: a minute in place of five seconds."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(500)
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("part", ["correctness", "throughput", "peer", "sessions", "timeline"])
 def test_a_part_measures_something_on_a_cpu(part, tmp_path):
     written = tmp_path / "gpu.json"
@@ -29,8 +39,8 @@ def test_a_part_measures_something_on_a_cpu(part, tmp_path):
                 "spans_equal_cpu": True,
             }
         case "throughput":
-            assert measured["demo_float32"]["server"]["audio_s_per_s"] > 1
-            assert 0.3 < measured["demo_float32"]["server"]["useful_ratio"] <= 1
+            assert measured["large_float32"]["server"]["audio_s_per_s"] > 1
+            assert 0.3 < measured["large_float32"]["server"]["useful_ratio"] <= 1
             assert measured["large_float32"]["recognizer"]["audio_s_per_s"] > 0.1
             assert 0.3 < measured["large_float32"]["recognizer"]["useful_ratio"] <= 1
         case "peer":
