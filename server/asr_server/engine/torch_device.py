@@ -90,8 +90,13 @@ class TorchDevice:
             return compute(inputs)
 
     def is_lost(self, error: Exception) -> bool:
-        """Say whether nothing can be computed after this error: a CUDA context does not recover."""
-        return isinstance(error, torch.AcceleratorError) and not self.is_out_of_memory(error)
+        """Say whether nothing can be computed after this error: a CUDA context does not recover.
+
+        What CUDA's libraries say of a context that is gone, they also say of other things: ask it.
+        """
+        if self.is_out_of_memory(error) or not isinstance(error, RuntimeError):
+            return False
+        return isinstance(error, torch.AcceleratorError) or (self._is_cuda and not _answers())
 
     def is_out_of_memory(self, error: Exception) -> bool:
         """Say whether a smaller batch may succeed."""
@@ -118,3 +123,12 @@ class TorchDevice:
         with self._lock:
             self._without_onednn += change
             torch._C._set_mkldnn_enabled(not self._without_onednn)
+
+
+def _answers() -> bool:
+    """Say whether the GPU computes what it is given."""
+    try:
+        torch.cuda.synchronize()
+    except torch.AcceleratorError:
+        return False
+    return True

@@ -111,6 +111,21 @@ def test_libraries_that_torchs_cache_leaves_no_memory_may_find_some(error):
     assert not device.is_lost(error)
 
 
+@pytest.mark.parametrize("answers", [True, False])
+def test_an_error_of_a_library_loses_the_device_where_that_does_not_answer(monkeypatch, answers):
+    """cuBLAS has words of its own for a context that is gone, and no kind of its own."""
+
+    def synchronize():
+        if not answers:
+            raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(torch.cuda, "synchronize", synchronize)
+    error = RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemmEx`")
+    assert torch_device.TorchDevice("cuda", 1).is_lost(error) is not answers
+    assert not torch_device.TorchDevice("cuda", 1).is_lost(ArithmeticError("NaN"))
+    assert not torch_device.TorchDevice("cpu", 1).is_lost(error)
+
+
 @pytest.mark.parametrize(
     ("threads", "workers", "each"), [(1, 1, 1), (2, 2, 1), (3, 2, 2), (4, 2, 2)]
 )
