@@ -93,6 +93,32 @@ def test_what_overflowed_does_not_reach_the_batches_after_it(recorded, recorder,
     assert torch.allclose(sums[:, -1], wanted, atol=1e-3)
 
 
+@pytest.mark.parametrize("part", ["encoder.after_norm", "decoder.output_layer"])
+def test_what_is_no_number_is_an_error_of_a_padded_batch_too(recorder, utterances, part):
+    demo = loading.load_models(loading.demo_directory(), device="cpu", dtype="float32").recognizer
+    demo.record_short_batches(recorder)
+    audio = [cut(each, 2.0) for each in utterances[:3]]
+    demo.recognize(audio)
+    with torch.no_grad():
+        demo.network.get_submodule(part).bias[0] = float("nan")
+    with pytest.raises(ArithmeticError, match="gave NaN"):
+        demo.recognize(audio)
+    assert {launched[:2] for launched in recorder.launched} == {(4, 48)}
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_gives_the_words_of_the_batch(recorder, utterances, dtype):
+    plain, padded = (
+        loading.load_models(loading.demo_directory(), device="cpu", dtype=dtype).recognizer
+        for _ in "ab"
+    )
+    padded.record_short_batches(recorder)
+    audio = [cut(each, 2.3) for each in utterances[:3]]
+    found, wanted = ([each.tokens for each in by.recognize(audio)] for by in (padded, plain))
+    assert found == wanted
+    assert len(recorder.launched) == 2
+
+
 def test_two_threads_do_not_disturb_each_other(models, recorded, utterances):
     audio = [[cut(each, 2.0 + 0.4 * (place % 3))] for place, each in enumerate(utterances[:12])]
     with futures.ThreadPoolExecutor(2) as pool:
