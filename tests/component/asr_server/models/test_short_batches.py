@@ -23,14 +23,20 @@ RATE_HZ = 16000
 
 @dataclass
 class Recorder:
-    """Notes the shape of the first input of each launch."""
+    """Notes the shape of the first input of each launch, and how many there were at a time."""
 
     launched: list[tuple[int, ...]] = field(default_factory=list)
+    under_way: int = 0
+    most: int = 0
 
     def __call__(self, work, *inputs):
         def launch():
             self.launched.append(tuple(inputs[0].shape))
-            return [output.clone() for output in work(*inputs)]
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+            outputs = [output.clone() for output in work(*inputs)]
+            self.under_way -= 1
+            return outputs
 
         return launch
 
@@ -119,11 +125,12 @@ def test_half_precision_gives_the_words_of_the_batch(recorder, utterances, dtype
     assert len(recorder.launched) == 2
 
 
-def test_two_threads_do_not_disturb_each_other(models, recorded, utterances):
+def test_two_threads_do_not_disturb_each_other(models, recorded, recorder, utterances):
     audio = [[cut(each, 2.0 + 0.4 * (place % 3))] for place, each in enumerate(utterances[:12])]
     with futures.ThreadPoolExecutor(2) as pool:
         found = list(pool.map(recorded.recognize, audio))
     assert found == [models.recognizer.recognize(each) for each in audio]
+    assert recorder.most == 1
 
 
 @pytest.mark.parametrize("seconds", [[2.0] * 33, [10.5], [6.0] * 12])
