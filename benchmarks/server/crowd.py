@@ -22,11 +22,18 @@ class Account:
     files: int
     files_harmed: int
     """Without an answer, with two, or with other words."""
+    files_failed: int
+    """With one answer: an error."""
+
+    @property
+    def lost_or_doubled(self) -> int:
+        """Finals lost, doubled or mixed up, sessions cut, and files harmed."""
+        return count_harm(self.trial) + self.files_harmed
 
     @property
     def harmed(self) -> int:
-        """Finals lost, doubled or mixed up, sessions cut, and files harmed."""
-        return count_harm(self.trial) + self.files_harmed
+        """Those, and files that failed."""
+        return self.lost_or_doubled + self.files_failed
 
     @property
     def worst(self) -> str:
@@ -40,7 +47,10 @@ class Account:
         told = (
             f"{account['sent']} live utterances, CER {account['cer']:.1%}, and {self.files} files"
         )
-        return told if not self.files_harmed else f"{told}, of which {self.files_harmed} harmed"
+        bad = {"harmed": self.files_harmed, "answered with an error": self.files_failed}
+        return ", ".join(
+            [told, *(f"of which {count} {how}" for how, count in bad.items() if count)]
+        )
 
 
 class Crowd:
@@ -57,10 +67,13 @@ class Crowd:
         self.enough.set()
         sent = self._files.result()
         trial = self._load.finish()["trials"][0]
+        failed = sum(_has_failed(talk, each) for each in sent for talk in self._talks)
+        wrong = sum(_is_wrong(talk, each) for each in sent for talk in self._talks)
         return Account(
             trial,
             files=len(self._talks) * len(sent),
-            files_harmed=sum(_is_harmed(talk, each) for each in sent for talk in self._talks),
+            files_harmed=wrong - failed,
+            files_failed=failed,
         )
 
 
@@ -96,5 +109,9 @@ def _send_until(
         found.set_result(sent)
 
 
-def _is_harmed(talk: Talk, sent: Sent) -> bool:
+def _has_failed(talk: Talk, sent: Sent) -> bool:
+    return sent.answers[talk.name] == 1 and talk.name in sent.errors
+
+
+def _is_wrong(talk: Talk, sent: Sent) -> bool:
     return sent.answers[talk.name] != 1 or find_cer([talk], sent.heard) > MOST_CER
