@@ -9,7 +9,7 @@ from benchmarks.server.sending import send_talks
 from benchmarks.server.talks import make_talks
 from benchmarks.serving import Server
 
-TALKS, TALK_S, ROUNDS, SESSIONS = 30, 60.0, 4, 10
+TALKS, TALK_S, ROUNDS, SESSIONS = 30, 60.0, 12, 10
 
 
 def measure() -> list[Figure]:
