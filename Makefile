@@ -101,7 +101,7 @@ simulate: $(venv) ## the autoscaler against other rules and oracles in simulatio
 bench: $(venv) ## the server's speed beside FunASR's own (17 minutes; FUNASR_SRC=<checkout of FunASR> adds its WebSocket server)
 	@.venv/bin/python -m benchmarks.server
 
-gpu: ## on a CUDA machine that has torch: correctness, throughput, sessions, timeline (unattended; benchmarks/results/gpu.json)
+gpu: ## on a CUDA machine that has torch: correctness, throughput, AutoModel beside, sessions, timeline (unattended; benchmarks/results/gpu.json)
 	@PYTHONPATH=server:build/gpu-packages $(gpu_python) -m benchmarks.gpu
 
 gpu-packages: $(uv) ## what make gpu needs besides torch, torchaudio, numpy, scipy, numba and sklearn, for a machine without a network (GPU_PYTHON=3.11)
